@@ -1,0 +1,49 @@
+# One job each: demo, test, test-slow, check, plots, clean. Each makes its own environment first.
+#
+#   make demo                     the curse of multilinguality on this machine, with its figure
+#   make demo PYTHON=python3.12   with another interpreter (3.11 to 3.13)
+#   make demo RUN="--workers 4 blocks=all"    options and overrides for the run
+
+PYTHON ?= python3
+VENV ?= .venv
+STUDY ?= studies/curse_of_multilinguality.yaml
+RUN ?=
+PYTEST ?= -n 2 --dist loadfile
+
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo plots test test-slow check clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.ready
+	$(VENV)/bin/python -m grid run $(STUDY) $(RUN)
+
+plots: $(VENV)/.ready
+	$(VENV)/bin/python -m plots
+
+test: $(VENV)/.ready-dev
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m "not slow and not cluster" $(PYTEST)
+
+test-slow: $(VENV)/.ready-dev
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m "slow and not cluster"
+
+check: $(VENV)/.ready-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+# The stamps are older than these files when the environment has to be brought up to date.
+# torch comes first, for DeepSpeed's build asks which one there is.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (once; about a minute and 1.5 GB)"
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	$(PIP) --editable ".[dev]"
+	touch $@

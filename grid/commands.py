@@ -1,0 +1,184 @@
+"""The commands of `python -m grid`, each on the options that grid/cli.py has read."""
+
+import json
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grid.cli import DONE, FAILED
+from grid.errors import StudyError
+from grid.study import Study, load
+
+if TYPE_CHECKING:
+    import polars
+
+    from grid.launch.report import Report
+
+_NAMED = 12
+"""Blocked stages that a message names."""
+
+
+def run(options: Namespace) -> int:
+    """Runs what is missing; prints the results table and draws the figures."""
+    from grid.results import RESULTS, read_frame
+
+    study = _load(options)
+    _say(f"{study.title}: {len(study.cells)} cells at scale {study.scale}, store {study.store}")
+    report = study.run(workers=options.workers)
+    _tell(report)
+    frame = read_frame(study.folder / RESULTS)
+    _print_results(study, frame, options.format)
+    drawn = frame.is_empty() or _draw(study)
+    return DONE if report.ok and drawn else FAILED
+
+
+def plan(options: Namespace) -> int:
+    """Prints the cells; what their stages come to goes to standard error.
+
+    A plan needs no text: where a source has no location yet, only the count of stages is missing.
+    """
+    from grid import tables
+
+    study = _load(options)
+    tables.write(study.plan(), options.format)
+    try:
+        graph = study.graph()
+    except StudyError as error:
+        _say(f"its stages are not counted: {error}")
+        return DONE
+    states = list(graph.states(study.open_store()).items())
+    wanted = sum(len(roles) for roles in graph.cells.values())
+    _say(
+        f"{len(study.cells)} cells need {wanted} stages; shared, they are {len(states)}, of which "
+        f"{sum(state == 'done' for _, state in states)} are done"
+    )
+    for name in dict.fromkeys(name for name, _ in graph.stages):
+        own = [state for (stage, _), state in states if stage == name]
+        _say(f"  {name:<12} {len(own):>5}  to run {own.count('to run'):>5}")
+    return DONE
+
+
+def results(options: Namespace) -> int:
+    """Prints the summary as a table, or every row in the other formats."""
+    study = _load(options)
+    _print_results(study, study.results(), options.format)
+    return DONE
+
+
+def show(options: Namespace) -> int:
+    """Prints every value of a cell's configuration with the place where it was written."""
+    from grid import tables
+    from grid.origins import origins_frame
+
+    study = _load(options)
+    cell = study.cell(options.cell)
+    if options.format == "table":
+        print(f"cell {cell.id} (number {cell.number}), in {', '.join(cell.blocks)}")
+    tables.write(origins_frame(study, cell), options.format)
+    return DONE
+
+
+def status(options: Namespace) -> int:
+    """Prints one row for each stage: its state, attempts, and what the last failure said."""
+    from grid import tables
+    from grid.status import status_frame
+
+    study = _load(options)
+    frame = status_frame(study)
+    tables.write(frame, options.format)
+    counts = dict(frame["state"].value_counts().sort("state").iter_rows())
+    _say(", ".join(f"{count} {state}" for state, count in counts.items()))
+    return FAILED if "failed" in counts else DONE
+
+
+def logs(options: Namespace) -> int:
+    """Prints the latest attempt's log of each stage of a cell that has one."""
+    study = _load(options)
+    cell = study.cell(options.cell)
+    graph, store = study.graph(), study.open_store()
+    for stage, key in dict.fromkeys(graph.cells[cell.id].values()):
+        attempts = store.attempts(stage, key)
+        if attempts:
+            log = attempts[-1] / "log"
+            print(f"==> {stage} {key}, attempt {attempts[-1].name}: {log}")
+            if log.is_file():
+                print(log.read_text(encoding="utf-8", errors="replace").rstrip())
+    return DONE
+
+
+def _load(options: Namespace) -> Study:
+    return load(
+        options.study,
+        *options.overrides,
+        scale=options.scale,
+        store=options.store,
+        site=options.site,
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _print_results(study: Study, frame: "polars.DataFrame", format: str) -> None:
+    from grid import tables
+    from grid.results import summary
+
+    if format != "table":
+        tables.write(frame, format)
+    elif frame.is_empty():
+        _say("no results yet: nothing of this study has been pretrained in this store")
+    else:
+        note = " (synthetic text)" if frame["synthetic"].all() else ""
+        print(f"{study.title}, scale {study.scale}{note}: means over seeds")
+        tables.write(summary(frame, study.paths), "table")
+        sys.stdout.flush()
+
+
+def _tell(report: "Report") -> None:
+    """What ran, what was found, and what failed with the place of its log."""
+    _say(
+        f"{len(report.done)} stages run, {len(report.cached)} found in the store, "
+        f"{report.wall_seconds:.1f} s"
+    )
+    for failure in report.failed:
+        _say(f"failed: {failure.stage}: {failure.message}")
+        if failure.log is not None:
+            _say(f"  log: {failure.log}")
+    waiting: dict[str, list[str]] = {}
+    for blocked in report.blocked:
+        waiting.setdefault(str(blocked.because), []).append(str(blocked.stage))
+    for because, names in waiting.items():
+        more = f" and {len(names) - _NAMED} more (see status)" if len(names) > _NAMED else ""
+        _say(f"blocked by {because}: {', '.join(names[:_NAMED])}{more}")
+
+
+def _draw(study: Study) -> bool:
+    """Draws the study's figures in a process of their own, unless they show these results."""
+    from grid.results import results_sha256
+
+    checksum = results_sha256(study)
+    stale = [
+        name
+        for name in study.figures
+        if _drawn_from(study.folder / "figures" / f"{name}.json") != checksum
+    ]
+    if not stale:
+        return True
+    command = [sys.executable, "-m", "plots", *stale, "--store", str(study.store)]
+    command += ["--study", study.name, "--scale", study.scale]
+    status = subprocess.run(command, check=False).returncode
+    if status != 0:
+        _say(f"failed: the figures {', '.join(stale)} (python -m plots ended with {status})")
+    return status == 0
+
+
+def _drawn_from(sidecar: Path) -> str | None:
+    """Checksum of the results that a figure was drawn from."""
+    try:
+        value = json.loads(sidecar.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value.get("results_sha256") if isinstance(value, dict) else None

@@ -1,0 +1,53 @@
+"""What a manifest records of the software that made an artifact."""
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+_PACKAGES = (
+    "multilingual-grid",
+    "deepspeed",
+    "numpy",
+    "omegaconf",
+    "polars",
+    "safetensors",
+    "sentencepiece",
+    "torch",
+)
+
+
+@cache
+def environment() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on; the kind of machine."""
+    versions = {"python": platform.python_version()}
+    versions["system"] = f"{platform.system()} {platform.machine()}"
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+@cache
+def revision() -> str | None:
+    """The git commit of this code, with `-dirty` if files differ; None outside a checkout."""
+    folder = Path(__file__).resolve().parent.parent
+    git = shutil.which("git")
+    if git is None or not (folder / ".git").exists():
+        return None  # installed: a repository further up would be another project's
+    try:
+        result = subprocess.run(
+            [git, "describe", "--always", "--abbrev=40", "--exclude", "*", "--dirty"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() or None if result.returncode == 0 else None

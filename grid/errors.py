@@ -1,0 +1,11 @@
+"""The grid's exceptions for a user's mistakes: shown as a message, with exit status 2."""
+
+from model.errors import InputError
+
+
+class StudyError(InputError):
+    """A mistake in a study or in the call: says where, what was expected and what was found."""
+
+
+class StoreError(InputError):
+    """A store that cannot be used: missing, read-only, full, or not what it says it is."""

@@ -1,0 +1,1 @@
+"""Launchers: what runs the stages of a graph, here or elsewhere."""

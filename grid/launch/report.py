@@ -1,0 +1,78 @@
+"""What a launcher did: one report for every launcher."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grid.graph import Stage, StageId
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A stage that did not end well. `log` is None if it never got so far as to have one."""
+
+    stage: Stage
+    message: str
+    kind: str
+    """`input` (a user's mistake), `store` (disk full, read-only) or `crash` (see the log)."""
+    log: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocked:
+    """A stage that could not start, and the failed stage that it waits for."""
+
+    stage: Stage
+    because: Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """When a stage ran, in seconds since the launcher started, and what it used."""
+
+    started: float
+    ended: float
+    cpu_seconds: float
+    peak_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.started
+
+
+@dataclass(kw_only=True)
+class Report:
+    """Everything that a run ended with. `ok` is false if anything failed or was blocked."""
+
+    done: list[Stage] = field(default_factory=list)
+    """Run now, by this launcher or by another one that was waited for."""
+    cached: list[Stage] = field(default_factory=list)
+    """Found in the store."""
+    failed: list[Failure] = field(default_factory=list)
+    blocked: list[Blocked] = field(default_factory=list)
+    timings: dict[StageId, Timing] = field(default_factory=dict)
+    workers: int = 1
+    wall_seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return not self.failed and not self.blocked
+
+    @property
+    def span(self) -> float:
+        """Seconds between the start of the first stage and the end of the last."""
+        if not self.timings:
+            return 0.0
+        first = min(timing.started for timing in self.timings.values())
+        return max(timing.ended for timing in self.timings.values()) - first
+
+    @property
+    def busy(self) -> float:
+        """Share of the workers' time, between first and last stage, that held a stage."""
+        held = sum(timing.seconds for timing in self.timings.values())
+        return held / (self.span * self.workers) if self.span else 1.0
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds that the stages used, as a share of the workers' time in that span."""
+        used = sum(timing.cpu_seconds for timing in self.timings.values())
+        return used / (self.span * self.workers) if self.span else 1.0

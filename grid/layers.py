@@ -1,0 +1,222 @@
+"""Lays a study together: the files that it extends, its scale, the site file and the overrides.
+
+Later layers win: extended files, the study, the scale, the site (which may only place work), then
+the command line.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grid.axes import block_name
+from grid.errors import StudyError
+from grid.tree import (
+    COMMAND_LINE,
+    Node,
+    expect_keys,
+    expect_list,
+    expect_mapping,
+    expect_text,
+    fail,
+    near,
+    overlay,
+    shown,
+)
+from grid.yaml_source import parse_yaml, read_yaml
+
+LAYER_KEYS = (
+    "title",
+    "source",
+    "cell",
+    "axes",
+    "blocks",
+    "replicates",
+    "figures",
+    "language_sets",
+    "locations",
+    "execution",
+    "claims",
+)
+"""What a study and each of its scales may say."""
+STUDY_KEYS = ("extends", "scales", *LAYER_KEYS)
+SITE_KEYS = ("locations", "execution", "store")
+DEFAULT_SCALE = "laptop"
+SITE_FILE = "grid.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layers:
+    """A study laid together, with origins."""
+
+    tree: Node
+    scale: str
+    store: Path | None
+    """The store that the site file names."""
+    overrides: Node
+    """What the command line says, alone."""
+
+
+def read_layers(
+    file: Path, *, scale: str | None, overrides: Sequence[str], site: Path | None
+) -> Layers:
+    """Reads and lays together everything that decides a study. Raises StudyError."""
+    study = _extended(file, ())
+    study, scale = _with_scale(study, scale, file)
+    store = None
+    site_node = _site(site)
+    if site_node is not None:
+        placed = dict(site_node.value)
+        if placed.get("store") is not None:
+            text = expect_text(placed["store"], "store")
+            store = placed.pop("store").origin.folder / Path(text).expanduser()
+        placed.pop("store", None)
+        study = lay(study, Node(placed, site_node.origin))
+    top = Node({}, COMMAND_LINE)
+    for text in overrides:
+        change = _override(text, lay(study, top))
+        top = lay(top, change)
+        study = lay(study, change)
+    return Layers(tree=study, scale=scale, store=store, overrides=top)
+
+
+def lay(base: Node, top: Node) -> Node:
+    """`top` over `base`, both studies or scales: axes by block name, all else key by key."""
+    special = ("axes", "scales")
+    merged = dict(overlay(_without(base, special), _without(top, special)).value)
+    for name in special:
+        below, above = base.value.get(name), top.value.get(name)
+        if below is None or above is None or above.value is None:
+            if above is not None or below is not None:
+                merged[name] = above if above is not None else below
+        elif name == "axes":
+            merged[name] = _lay_axes(below, above)
+        else:
+            scales = dict(expect_mapping(below, "scales"))
+            for scale, node in expect_mapping(above, "scales").items():
+                known = scales.get(scale)
+                scales[scale] = lay(known, node) if known and known.value else node
+            merged[name] = Node(scales, above.origin)
+    return Node(merged, top.origin)
+
+
+def _without(node: Node, keys: Sequence[str]) -> Node:
+    return Node({key: item for key, item in node.value.items() if key not in keys}, node.origin)
+
+
+def _lay_axes(base: Node, top: Node) -> Node:
+    blocks: dict[str, Node] = {}
+    for layer in (base, top):
+        names = []
+        for number, node in enumerate(expect_list(layer, "axes")):
+            name = block_name(node, f"axes[{number}]")
+            if name in names:
+                raise fail(
+                    node, "axes", f"two blocks are named {name!r}; a block's name is its own"
+                )
+            names.append(name)
+            blocks[name] = node
+    return Node(list(blocks.values()), top.origin)
+
+
+def _extended(file: Path, chain: tuple[Path, ...]) -> Node:
+    """A study file over the file that it extends."""
+    node = read_yaml(file)
+    expect_keys(node, "", STUDY_KEYS)
+    scales = node.value.get("scales")
+    if scales is not None:
+        for name, scale in expect_mapping(scales, "scales").items():
+            if scale.value is not None:
+                expect_keys(scale, f"scales.{name}", LAYER_KEYS)
+    parent = node.value.get("extends")
+    if parent is None:
+        return node
+    chain = (*chain, file.resolve())
+    target = file.parent / expect_text(parent, "extends")
+    if target.resolve() in chain:
+        names = " -> ".join(shown(path) for path in (*chain, target.resolve()))
+        raise fail(parent, "extends", f"goes round in a circle: {names}")
+    if not target.is_file():
+        raise fail(parent, "extends", f"no such file: {shown(target)} (relative to this study)")
+    return lay(_extended(target, chain), _without(node, ("extends",)))
+
+
+def _with_scale(study: Node, scale: str | None, file: Path) -> tuple[Node, str]:
+    scales = study.value.get("scales")
+    legal = dict(scales.value) if scales is not None and scales.value is not None else {}
+    wanted = scale or DEFAULT_SCALE
+    base = _without(study, ("scales",))
+    if wanted in legal:
+        top = legal[wanted]
+        return (base if top.value is None else lay(base, top)), wanted
+    if not legal and scale is None:
+        return base, wanted
+    names = ", ".join(legal) or "none, for this study has no `scales`"
+    raise StudyError(
+        f"{shown(file)}: unknown scale {wanted!r}{near(wanted, legal)}; expected one of {names}"
+    )
+
+
+def _site(site: Path | None) -> Node | None:
+    """The site file: the one named, or grid.yaml in the working folder if there is one."""
+    file = site or Path.cwd() / SITE_FILE
+    if site is None and not file.is_file():
+        return None
+    node = read_yaml(file if file.is_absolute() else Path.cwd() / file, "site file")
+    expect_keys(node, "", SITE_KEYS)
+    return node
+
+
+def _override(text: str, study: Node) -> Node:
+    """One `key=value` of the command line as a layer."""
+    path, equals, written = text.partition("=")
+    path = path.strip()
+    if not equals or not path:
+        raise StudyError(f"command line: expected key=value, found {text!r}")
+    try:
+        value = parse_yaml(written)
+    except StudyError as error:
+        raise StudyError(f"{error} (in {text!r})") from None
+    keys = path.split(".")
+    if keys[0] not in LAYER_KEYS:
+        meant = near(keys[0], LAYER_KEYS)
+        if keys[0] in _cell_groups():
+            meant = f" (did you mean cell.{path}?)"
+        raise StudyError(
+            f"command line: {path}: unknown key{meant}; expected one of {', '.join(LAYER_KEYS)}"
+        )
+    if keys[0] == "axes" and len(keys) > 1:
+        return _axes_override(path, value, study)
+    for key in reversed(keys):
+        value = Node({key: value}, COMMAND_LINE)
+    return value
+
+
+def _axes_override(path: str, value: Node, study: Node) -> Node:
+    """`axes.BLOCK.product.encoder.width=[...]`: changes a part of the block of that name."""
+    rest = path.removeprefix("axes.")
+    axes = study.value.get("axes")
+    blocks = {} if axes is None else {block_name(node, "axes"): node for node in axes.value}
+    name = next((name for name in blocks if rest == name or rest.startswith(f"{name}.")), None)
+    if name is None:
+        first = rest.split(".")[0]
+        raise StudyError(
+            f"command line: {path}: unknown block {first!r}{near(first, blocks)}; expected one of "
+            f"{', '.join(blocks)}"
+        )
+    keys = [key for key in rest[len(name) + 1 :].split(".") if key]
+    if keys and keys[0] in ("product", "zip") and len(keys) > 1:
+        keys = [keys[0], ".".join(keys[1:])]  # an axis path is one key
+    for key in reversed(keys):
+        value = Node({key: value}, COMMAND_LINE)
+    changed = overlay(blocks[name], value)
+    expect_mapping(changed, path)
+    named = dict(changed.value)
+    named.setdefault("name", Node(name, COMMAND_LINE))
+    return Node({"axes": Node([Node(named, changed.origin)], COMMAND_LINE)}, COMMAND_LINE)
+
+
+def _cell_groups() -> tuple[str, ...]:
+    from grid.schema import hints
+    from model.config import CellConfig
+
+    return tuple(hints(CellConfig))

@@ -1,0 +1,344 @@
+"""Which stages a cell needs: declarations, and each stage's configuration, inputs and key.
+
+A stage's configuration holds only what can change its output, in one form: what is without effect
+is left out (a generated world beside text from files) and what is implied is written out (the
+feed-forward size). So cells that differ elsewhere share the stage.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from grid import budget
+from grid.graph import Graph, Stage, StageId
+from grid.identity import digest, stage_key
+from grid.source_files import Sources
+from grid.store import Store
+from model import config as stages
+from model.config import CellConfig, SourceFile, TaskConfig
+
+FILES = "files"
+"""What every source but `synthetic` is called in keys: its content is hashed, not its name."""
+
+
+class Cell(Protocol):
+    """What the pipeline needs of a cell."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def config(self) -> CellConfig: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What the grid knows of a kind of stage, and all that it knows of its inside."""
+
+    name: str
+    module: str
+    config: type
+    version: int = 1
+    """Raised when the same configuration and inputs come to mean another output."""
+    needs_torch: bool = False
+
+
+STAGES = {
+    declared.name: declared
+    for declared in (
+        Declaration(name="corpus", module="model.text.corpus", config=stages.CorpusStage),
+        Declaration(name="tokenizer", module="model.text.tokenizer", config=stages.TokenizerStage),
+        Declaration(name="shards", module="model.text.shards", config=stages.ShardsStage),
+        Declaration(
+            name="pretraining",
+            module="model.training.pretraining",
+            config=stages.PretrainingStage,
+            needs_torch=True,
+        ),
+        Declaration(
+            name="evaluation",
+            module="model.tasks.likelihood",
+            config=stages.EvaluationStage,
+            needs_torch=True,
+        ),
+        Declaration(name="task", module="model.tasks.data", config=stages.TaskDataStage),
+        Declaration(
+            name="finetuning",
+            module="model.tasks.finetuning",
+            config=stages.FinetuningStage,
+            needs_torch=True,
+        ),
+    )
+}
+
+
+def declare(
+    name: str,
+    config: Any,
+    inputs: Mapping[str, StageId],
+    slug: str,
+    *,
+    seconds: float = 1.0,
+    threads: int = 1,
+    locations: Mapping[str, str] | None = None,
+    declarations: Mapping[str, Declaration] = STAGES,
+) -> Stage:
+    """The stage with this configuration and these inputs, under its key."""
+    declared = declarations[name]
+    if type(config) is not declared.config:
+        raise TypeError(f"{name}: expected a {declared.config.__name__}, found {config!r}")
+    keys = {role: key for role, (_, key) in inputs.items()}
+    return Stage(
+        name=name,
+        key=stage_key(name, declared.version, config, keys, slug),
+        module=declared.module,
+        version=declared.version,
+        config=config,
+        inputs=dict(sorted(inputs.items())),
+        needs_torch=declared.needs_torch,
+        threads=threads,
+        seconds=seconds,
+        locations=dict(locations or {}),
+    )
+
+
+def build(cells: Sequence[Cell], *, locations: Mapping[str, str], store: Store) -> Graph:
+    """The graph of all cells. Reads and checks the files of sources that are not synthetic.
+
+    `locations` maps a source's name to its folder. Raises StudyError for a source without a
+    location, InputError for missing or unusable files.
+    """
+    sources = Sources(locations, store)
+    builder = _Builder(sources)
+    for cell in cells:
+        builder.graph.cells[cell.id] = builder.cell(cell.config)
+    return builder.graph
+
+
+def stages_of(
+    config: CellConfig, *, locations: Mapping[str, str], store: Store
+) -> dict[str, Stage]:
+    """The stages that one cell needs, by role (see `Graph`), inputs first."""
+    builder = _Builder(Sources(locations, store))
+    roles = builder.cell(config)
+    return {role: builder.graph.stages[id] for role, id in roles.items()}
+
+
+@dataclass(kw_only=True)
+class _Roles:
+    """A cell's stages so far, and what it says."""
+
+    config: CellConfig
+    corpus_digest: str
+    stages: dict[str, StageId] = field(default_factory=dict)
+
+
+class _Builder:
+    """Adds cells to a graph, one stage after the other; shared stages are made once."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.graph = Graph()
+        self._sources = sources
+        self._corpora: dict[tuple[str, str], StageId] = {}
+        self._shards: dict[tuple[StageId, StageId], StageId] = {}
+
+    def cell(self, config: CellConfig) -> dict[str, StageId]:
+        """Adds a cell's stages and returns them by role."""
+        roles = _Roles(config=config, corpus_digest=digest(config.corpus))
+        scored = _scored(config)
+        trained = sorted(config.languages)
+        for_tokenizer = sorted(config.tokenizer.languages or config.languages)
+        every = sorted({*trained, *scored, *for_tokenizer})
+        if config.corpus.source != "synthetic":
+            self._sources.all_files(config.corpus.source, every)
+        for language in every:
+            roles.stages[f"corpus/{language}"] = self._corpus(roles, language)
+        roles.stages["tokenizer"] = self._tokenizer(roles, for_tokenizer)
+        for language in sorted({*trained, *scored}):
+            roles.stages[f"shards/{language}"] = self._shard(roles, language)
+        roles.stages["pretraining"] = self._pretraining(roles, trained)
+        roles.stages["evaluation"] = self._evaluation(roles, scored)
+        for task, task_config in sorted(config.tasks.items()):
+            if task_config is not None:
+                roles.stages[f"task/{task}"] = self._task(roles, task, task_config)
+                roles.stages[f"finetuning/{task}"] = self._finetuning(roles, task, task_config)
+        for role, id in roles.stages.items():
+            if role.partition("/")[0] in ("pretraining", "evaluation", "finetuning"):
+                self.graph.targets.add(id)
+        return roles.stages
+
+    def _corpus(self, roles: _Roles, language: str) -> StageId:
+        known = (roles.corpus_digest, language)
+        if known in self._corpora:
+            return self._corpora[known]
+        corpus = roles.config.corpus
+        synthetic = corpus.source == "synthetic"
+        files = None if synthetic else self._sources.files(corpus.source, language)
+        stage = declare(
+            "corpus",
+            stages.CorpusStage(
+                language=language,
+                source=corpus.source if synthetic else FILES,
+                synthetic=corpus.synthetic if synthetic else None,
+                files=files,
+                held_out=corpus.held_out,
+            ),
+            {},
+            f"{language}-{'synthetic' if synthetic else FILES}",
+            seconds=budget.corpus_seconds(_bytes(corpus, files)),
+            locations=self._locations(corpus.source),
+        )
+        self._corpora[known] = self.graph.add(stage)
+        return stage.id
+
+    def _tokenizer(self, roles: _Roles, languages: list[str]) -> StageId:
+        tokenizer = replace(roles.config.tokenizer, languages=languages)
+        inputs = {f"corpus/{code}": roles.stages[f"corpus/{code}"] for code in languages}
+        text = sum(self._text_bytes(id) for id in inputs.values())
+        return self.graph.add(
+            declare(
+                "tokenizer",
+                stages.TokenizerStage(tokenizer=tokenizer),
+                inputs,
+                _tokenizer_slug(tokenizer),
+                seconds=budget.tokenizer_seconds(min(text, tokenizer.sample_bytes)),
+                threads=tokenizer.threads,
+                locations=self._locations(roles.config.corpus.source),
+            )
+        )
+
+    def _shard(self, roles: _Roles, language: str) -> StageId:
+        corpus, tokenizer = roles.stages[f"corpus/{language}"], roles.stages["tokenizer"]
+        if (corpus, tokenizer) not in self._shards:
+            slug = _tokenizer_slug(self.graph.stages[tokenizer].config.tokenizer)
+            stage = declare(
+                "shards",
+                stages.ShardsStage(language=language),
+                {"corpus": corpus, "tokenizer": tokenizer},
+                f"{language}-{slug}",
+                seconds=budget.shards_seconds(self._text_bytes(corpus)),
+                locations=self._locations(roles.config.corpus.source),
+            )
+            self._shards[corpus, tokenizer] = self.graph.add(stage)
+        return self._shards[corpus, tokenizer]
+
+    def _pretraining(self, roles: _Roles, languages: list[str]) -> StageId:
+        config = roles.config
+        counted = sorted(config.pretraining.counted_languages or [])
+        # To count every language is to count the updates themselves.
+        counted = [] if counted == languages else counted
+        pretraining = replace(config.pretraining, counted_languages=counted or None)
+        encoder = replace(config.encoder, feed_forward=config.encoder.feed_forward_size)
+        shards = {f"shards/{code}": roles.stages[f"shards/{code}"] for code in languages}
+        return self.graph.add(
+            declare(
+                "pretraining",
+                stages.PretrainingStage(
+                    languages=languages,
+                    sampling=config.sampling,
+                    encoder=encoder,
+                    pretraining=pretraining,
+                    seed=config.seed,
+                ),
+                {"tokenizer": roles.stages["tokenizer"], **shards},
+                _model_slug(config),
+                seconds=budget.pretraining_seconds(
+                    pretraining, encoder, config.tokenizer.vocab_size, len(languages)
+                ),
+                locations=self._locations(config.corpus.source),
+            )
+        )
+
+    def _evaluation(self, roles: _Roles, languages: list[str]) -> StageId:
+        config = roles.config
+        evaluation = replace(config.evaluation, languages=languages)
+        names = ["pretraining", "tokenizer"]
+        names += [f"{name}/{code}" for name in ("corpus", "shards") for code in languages]
+        return self.graph.add(
+            declare(
+                "evaluation",
+                stages.EvaluationStage(languages=languages, evaluation=evaluation),
+                {name: roles.stages[name] for name in names},
+                _model_slug(config),
+                seconds=budget.evaluation_seconds(
+                    evaluation,
+                    config.encoder,
+                    config.tokenizer.vocab_size,
+                    config.pretraining.sequence_length,
+                    len(languages),
+                ),
+                locations=self._locations(config.corpus.source),
+            )
+        )
+
+    def _task(self, roles: _Roles, task: str, config: TaskConfig) -> StageId:
+        synthetic = config.source == "synthetic"
+        return self.graph.add(
+            declare(
+                "task",
+                stages.TaskDataStage(
+                    task=task,
+                    source=config.source if synthetic else FILES,
+                    synthetic=roles.config.corpus.synthetic if synthetic else None,
+                    languages=sorted({*_scored(roles.config), config.train_language}),
+                    files=None if synthetic else self._sources.task_files(task, config),
+                ),
+                {},
+                f"{task}-{'synthetic' if synthetic else FILES}",
+                seconds=5.0,
+                locations=self._locations(config.source),
+            )
+        )
+
+    def _finetuning(self, roles: _Roles, task: str, config: TaskConfig) -> StageId:
+        languages = _scored(roles.config)
+        source = config.source if config.source == "synthetic" else FILES
+        return self.graph.add(
+            declare(
+                "finetuning",
+                stages.FinetuningStage(
+                    task=task,
+                    config=replace(config, source=source),
+                    languages=languages,
+                    seed=roles.config.seed,
+                ),
+                {
+                    "pretraining": roles.stages["pretraining"],
+                    "tokenizer": roles.stages["tokenizer"],
+                    "task": roles.stages[f"task/{task}"],
+                },
+                f"{task}-{_model_slug(roles.config)}",
+                seconds=budget.finetuning_seconds(config, roles.config.encoder, len(languages)),
+                locations=self._locations(config.source),
+            )
+        )
+
+    def _locations(self, source: str) -> dict[str, str]:
+        return {} if source == "synthetic" else {FILES: str(self._sources.folder(source))}
+
+    def _text_bytes(self, corpus: StageId) -> int:
+        config = self.graph.stages[corpus].config
+        return _bytes(config, config.files)
+
+
+def _scored(config: CellConfig) -> list[str]:
+    return sorted(config.evaluation.languages or config.languages)
+
+
+def _bytes(config: Any, files: list[SourceFile] | None) -> int:
+    """Text that there may be, for an estimate: the largest language's if it is generated."""
+    return config.synthetic.size if files is None else sum(file.bytes for file in files)
+
+
+def _languages_slug(languages: Sequence[str]) -> str:
+    return languages[0] if len(languages) == 1 else f"{len(languages)}-languages"
+
+
+def _tokenizer_slug(tokenizer: stages.TokenizerConfig) -> str:
+    languages = _languages_slug(tokenizer.languages or [])
+    return f"{languages}-{tokenizer.vocab_size}-{tokenizer.kind}"
+
+
+def _model_slug(config: CellConfig) -> str:
+    encoder = config.encoder
+    languages = _languages_slug(config.languages)
+    return f"{languages}-w{encoder.width}-l{encoder.layers}-s{config.seed}"

@@ -1,0 +1,93 @@
+"""Publishing: a temporary folder becomes an artifact, whole or not at all."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from grid.lease import Lease
+
+_SYNCS = 8
+_PRESENT = (errno.ENOTEMPTY, errno.EEXIST)
+
+
+def publish(
+    temporary: Path,
+    place: Path,
+    *,
+    config: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    held: Lease,
+) -> bool:
+    """Syncs a folder's files, adds config.json and manifest.json, and renames it to its place.
+
+    False, with the copy discarded, if the lease is no longer held. An artifact that is there
+    already stays, and the copy is discarded: both are the same content.
+    """
+    write_json(temporary / "config.json", dict(config))
+    files = {
+        name: {"bytes": path.stat().st_size, "sha256": _checksum(path)}
+        for name, path in sorted(_files(temporary))
+    }
+    write_json(temporary / "manifest.json", {**manifest, "files": files})
+    _sync_all(temporary)
+    if not held.confirm():
+        discard(temporary)
+        return False
+    try:
+        os.rename(temporary, place)
+    except OSError as error:
+        if error.errno not in _PRESENT:
+            raise
+        discard(temporary)
+    _sync(place.parent)
+    return True
+
+
+def discard(folder: Path) -> None:
+    """Removes a temporary folder as far as that is possible."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON as everywhere in the store: UTF-8, sorted keys, one value a line."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path}: an artifact holds files and folders only")
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync_all(folder: Path) -> None:
+    """Syncs every file and folder, side by side: one journal commit serves many of them."""
+    paths = [folder, *folder.rglob("*")]
+    with ThreadPoolExecutor(min(len(paths), _SYNCS)) as pool:
+        for done in [pool.submit(_sync, path) for path in paths]:
+            done.result()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder; their renames are in order without it.
+        if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP)):
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,292 @@
+"""Collects what a study's cells have scored into one tidy polars frame, and sums it up.
+
+One row for each block, cell, task, metric and language; a cell that stands in several blocks has
+rows in each. Every row carries the tokens and epochs that its cell has seen of its language.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from grid.cell import Cell, Coordinate
+from grid.errors import StoreError
+from grid.store import Store, explain
+
+if TYPE_CHECKING:
+    from grid.graph import Graph, StageId
+    from grid.study import Study
+
+RESULTS, PLAN, DESCRIPTION = "results.parquet", "plan.parquet", "study.json"
+SEVEN = ("en", "fr", "de", "ru", "zh", "sw", "ur")
+LOW, HIGH = ("sw", "ur"), ("en", "fr")
+"""Groups of Conneau et al. 2020, Figure 2."""
+
+_BEFORE: dict[str, type[pl.DataType]] = {
+    "study": pl.String,
+    "scale": pl.String,
+    "block": pl.String,
+    "cell": pl.String,
+    "seed": pl.Int64,
+}
+_AFTER: dict[str, type[pl.DataType]] = {
+    "n_languages": pl.Int64,
+    "task": pl.String,
+    "metric": pl.String,
+    "language": pl.String,
+    "value": pl.Float64,
+    "n": pl.Int64,
+    "seen": pl.Boolean,
+    "tokens_seen": pl.Int64,
+    "epochs_seen": pl.Float64,
+    "updates": pl.Int64,
+    "source": pl.String,
+    "profile": pl.String,
+    "synthetic": pl.Boolean,
+}
+
+
+def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
+    """The rows of every stage that is finished, in the order of blocks, cells and scores."""
+    store = study.open_store()
+    published = {stage: store.published(stage) for stage in {name for name, _ in graph.stages}}
+    rows: list[dict[str, Any]] = []
+    for block, cells in study.expansion.members.items():
+        for cell in cells:
+            there = {
+                role: id for role, id in graph.cells[cell.id].items() if id[1] in published[id[0]]
+            }
+            shared = {
+                "study": study.name,
+                "scale": study.scale,
+                "block": block,
+                "cell": cell.id,
+                **_of_cell(cell),
+            }
+            rows += [{**shared, **score} for score in _scores(store, cell, there)]
+    schema: dict[str, type[pl.DataType]] = {
+        **_BEFORE,
+        **{path: _column_type(cell.coordinates[path] for cell in study.cells)
+           for path in study.paths},
+        **_AFTER,
+    }  # fmt: skip
+    for path in study.paths:
+        if schema[path] == pl.String:
+            for row in rows:
+                row[path] = None if row[path] is None else str(row[path])
+    return pl.DataFrame(rows, schema=schema)
+
+
+def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
+    """Collects the results and writes them, the plan and study.json into the study's folder.
+
+    Each file is written whole or not at all; one that says the same already is left untouched.
+    """
+    frame = collect(study, graph)
+    description = {
+        "name": study.name,
+        "scale": study.scale,
+        "title": study.title,
+        "source": study.source,
+        "path": str(study.file),
+        "figures": list(study.figures),
+    }
+    text = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    path = study.folder / DESCRIPTION
+    if not (path.is_file() and path.read_bytes() == text.encode()):
+        _replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_frame(plan_frame(study), study.folder / PLAN)
+    write_frame(frame, study.folder / RESULTS)
+    return frame
+
+
+def write_frame(frame: pl.DataFrame, path: Path) -> None:
+    """Writes Parquet whole or not at all, and leaves a file that says the same untouched."""
+    try:
+        if path.is_file() and pl.read_parquet(path).equals(frame, null_equal=True):
+            return
+    except (OSError, pl.exceptions.PolarsError):
+        pass  # damaged, or from an older polars: written anew
+    _replace(path, frame.write_parquet)
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file beside its place and renames it. Raises StoreError if that cannot be."""
+    temporary = path.with_name(f".{path.name}~{uuid.uuid4().hex[:12]}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise explain(error, path.parent, f"writing {path.name}") or StoreError(
+            f"{path}: cannot be written: {error}"
+        ) from error
+
+
+def read_frame(path: Path) -> pl.DataFrame:
+    """A results or plan file of a study."""
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from None
+
+
+def results_sha256(study: "Study") -> str | None:
+    """Checksum of the study's results file; None if there is none."""
+    try:
+        with (study.folder / RESULTS).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def plan_frame(study: "Study") -> pl.DataFrame:
+    """One row for each cell of a study, in order."""
+    cells = study.cells
+    columns: dict[str, Any] = {
+        "number": [cell.number for cell in cells],
+        "cell": [cell.id for cell in cells],
+        "blocks": [", ".join(cell.blocks) for cell in cells],
+        "seed": [cell.seed for cell in cells],
+    }
+    for path in study.paths:
+        values: list[Coordinate] = [cell.coordinates[path] for cell in cells]
+        kind = _column_type(values)
+        if kind == pl.String:
+            values = [None if value is None else str(value) for value in values]
+        columns[path] = pl.Series(path, values, dtype=kind, strict=False)
+    columns["n_languages"] = [len(cell.config.languages) for cell in cells]
+    return pl.DataFrame(columns)
+
+
+def summary(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
+    """The main figures: one row for each block and point, means over seeds.
+
+    Bits per byte of the low-resource (sw, ur), high-resource (en, fr) and all languages, the
+    own-language unigram's over all, accuracy on XNLI over all, and tokens seen in training.
+    `all` are the seven of xlm-7 where all of them are scored, otherwise those that are.
+    """
+    keys = ["block", *paths]
+    if "n_languages" not in keys:
+        keys.append("n_languages")
+    scored = set(frame["language"].drop_nulls().unique().to_list())
+    every = SEVEN if set(SEVEN) <= scored else tuple(sorted(scored))
+    means = (
+        _mean(frame, "bits_per_byte", LOW, "bits/byte low"),
+        _mean(frame, "bits_per_byte", HIGH, "bits/byte high"),
+        _mean(frame, "bits_per_byte", every, "bits/byte all"),
+        _mean(frame, "unigram_bits_per_byte", every, "unigram all"),
+        _mean(frame.filter(pl.col("task") == "xnli"), "accuracy", every, "xnli"),
+        _mean(frame.filter(pl.col("task") == "xnli"), "majority_accuracy", every, "majority"),
+    )
+    cells = frame.group_by([*keys, "cell"], maintain_order=True).agg(pl.first("updates"))
+    for mean in means:
+        cells = cells.join(mean, on=["block", "cell"], how="left", maintain_order="left")
+    tokens = (
+        frame.filter((pl.col("task") == "pretraining") & (pl.col("metric") == "tokens"))
+        .group_by(["block", "cell"])
+        .agg(pl.first("value").alias("tokens"))
+    )
+    cells = cells.join(tokens, on=["block", "cell"], how="left", maintain_order="left")
+    numbers = [name for name in cells.columns if name not in (*keys, "cell", "updates")]
+    table = cells.group_by(keys, maintain_order=True).agg(
+        pl.len().alias("seeds"), *(pl.mean(name) for name in numbers)
+    )
+    table = table.with_columns(pl.col("tokens").round().cast(pl.Int64))
+    empty = [name for name in numbers if table[name].null_count() == len(table)]
+    return table.drop(empty)
+
+
+def _mean(frame: pl.DataFrame, metric: str, languages: Iterable[str], name: str) -> pl.DataFrame:
+    """Mean over languages in each cell; absent where one of them has no score."""
+    wanted = list(languages)
+    return (
+        frame.filter((pl.col("metric") == metric) & pl.col("language").is_in(wanted))
+        .group_by(["block", "cell"])
+        .agg(pl.mean("value").alias(name), pl.col("language").n_unique().alias("count"))
+        .filter(pl.col("count") == len(wanted))
+        .drop("count")
+    )
+
+
+def _of_cell(cell: Cell) -> dict[str, Any]:
+    corpus = cell.config.corpus
+    synthetic = corpus.source == "synthetic"
+    return {
+        "seed": cell.seed,
+        **cell.coordinates,
+        "n_languages": len(cell.config.languages),
+        "source": corpus.source,
+        "profile": corpus.synthetic.profile if synthetic else None,
+        "synthetic": synthetic,
+    }
+
+
+def _scores(store: Store, cell: Cell, there: Mapping[str, "StageId"]) -> Iterable[dict[str, Any]]:
+    """What the finished stages of one cell say, as the columns that depend on the score."""
+    if "pretraining" not in there:
+        return
+    folder = store.path(*there["pretraining"])
+    exposure = _read(folder / "exposure.json")
+    updates = {"updates": exposure["updates"]}
+    total = {**updates, "tokens_seen": exposure["tokens"]}
+    yield {
+        **total, "task": "pretraining", "metric": "tokens", "value": float(exposure["tokens"])
+    }  # fmt: skip
+    loss = _final_loss(_read(folder / "curve.json"))
+    if loss is not None:
+        yield {**total, "task": "pretraining", "metric": "final_loss", "value": loss}
+    for role, id in there.items():
+        if role.split("/")[0] not in ("evaluation", "finetuning"):
+            continue
+        task = cell.config.tasks.get(role.split("/")[1]) if "/" in role else None
+        generated = {"synthetic": True} if task and task.source == "synthetic" else {}
+        for score in _read(store.path(*id) / "scores.json"):
+            seen = exposure["languages"].get(score["language"], {"tokens": 0, "epochs": 0.0})
+            yield {
+                **updates,
+                **generated,
+                "task": score["task"],
+                "metric": score["metric"],
+                "language": score["language"],
+                "value": score["value"],
+                "n": score["n"],
+                "seen": score["seen"],
+                "tokens_seen": seen["tokens"],
+                "epochs_seen": seen["epochs"],
+            }
+
+
+def _final_loss(curve: Any) -> float | None:
+    """The last loss, in nats a masked token; None if there was no update."""
+    return float(curve[-1][1]) if curve else None
+
+
+@cache
+def _read(path: Path) -> Any:
+    """One JSON file of an artifact; artifacts never change, so it is read once."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: the artifact is damaged: {error}") from None
+
+
+def _column_type(values: Iterable[Coordinate]) -> type[pl.DataType]:
+    """The type that holds every value of an axis."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pl.Boolean
+    if kinds == {int}:
+        return pl.Int64
+    if kinds and kinds <= {int, float}:
+        return pl.Float64
+    return pl.String

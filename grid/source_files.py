@@ -1,0 +1,76 @@
+"""The files of a study's sources, found and checked while it is planned."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from grid.errors import StudyError
+from grid.store import Store
+from model.config import SourceFile, TaskConfig
+
+
+class Sources:
+    """The files of the sources of a study, found and checked once."""
+
+    def __init__(self, locations: Mapping[str, str], store: Store) -> None:
+        self._locations = locations
+        self._store = store
+        self._known: dict[tuple[str, str], list[SourceFile]] = {}
+
+    def folder(self, source: str) -> Path:
+        """Where a source lies. Raises StudyError if no location is set."""
+        if source not in self._locations:
+            known = ", ".join(sorted(self._locations)) or "none"
+            raise StudyError(
+                f"locations.{source}: expected the folder of source {source!r}, found no such "
+                f"location (set: {known}). Give it: locations.{source}=FOLDER"
+            )
+        return Path(self._locations[source]).expanduser().absolute()
+
+    def files(self, source: str, language: str) -> list[SourceFile]:
+        """The files of one language, with their checksums."""
+        from model.text.sources import find_files
+
+        if (source, language) not in self._known:
+            folder = self.folder(source)
+            found = find_files(source, folder, language)
+            self._known[source, language] = self._described(folder, found)
+        return self._known[source, language]
+
+    def all_files(self, source: str, languages: Iterable[str]) -> None:
+        """Checks the files of many languages at once, with one use of the cache."""
+        from model.text.sources import find_files
+
+        folder = self.folder(source)
+        wanted = [code for code in languages if (source, code) not in self._known]
+        found = {code: find_files(source, folder, code) for code in wanted}
+        described = self._described(folder, [path for paths in found.values() for path in paths])
+        by_name = {file.name: file for file in described}
+        for code, paths in found.items():
+            names = [path.relative_to(folder).as_posix() for path in paths]
+            self._known[source, code] = [by_name[name] for name in names]
+
+    def task_files(self, task: str, config: TaskConfig) -> list[SourceFile]:
+        """The files of a labelled task. Raises StudyError if one is missing."""
+        from model.tasks.data import FILES as names
+
+        folder = self.folder(config.source)
+        paths = [folder / name.format(language=config.train_language) for name in names.values()]
+        for path in paths:
+            if not path.is_file():
+                raise StudyError(
+                    f"tasks.{task}.source: expected the file {path} of source {config.source!r}, "
+                    f"found none. Unpack the task's archives below {folder}, or correct "
+                    f"locations.{config.source}"
+                )
+        return self._described(folder, paths)
+
+    def _described(self, folder: Path, paths: Sequence[Path]) -> list[SourceFile]:
+        checked = self._store.checksums(paths)
+        return [
+            SourceFile(
+                name=path.relative_to(folder).as_posix(),
+                bytes=checked[path][0],
+                sha256=checked[path][1],
+            )
+            for path in paths
+        ]

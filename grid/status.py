@@ -1,0 +1,53 @@
+"""What of a study is done, to run or failed, and why: one row for each stage."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars
+
+    from grid.study import Study
+
+
+def status_frame(study: "Study") -> "polars.DataFrame":
+    """Stage, key, state, attempts, cells that need it, and the message of the last failure."""
+    import polars
+
+    graph, store = study.graph(), study.open_store()
+    needing: dict[tuple[str, str], int] = dict.fromkeys(graph.stages, 0)
+    for roles in graph.cells.values():
+        for id in set(roles.values()):
+            needing[id] += 1
+    rows = []
+    for id, state in graph.states(store).items():
+        attempts = store.attempts(*id) if state != "done" else []
+        message = _failure(attempts[-1]) if attempts else None
+        rows.append(
+            {
+                "stage": id[0],
+                "key": id[1],
+                "state": "failed" if message and state == "to run" else state,
+                "attempts": len(attempts),
+                "cells": needing[id],
+                "message": message,
+            }
+        )
+    schema = {
+        "stage": polars.String,
+        "key": polars.String,
+        "state": polars.String,
+        "attempts": polars.Int64,
+        "cells": polars.Int64,
+        "message": polars.String,
+    }
+    return polars.DataFrame(rows, schema=schema)
+
+
+def _failure(attempt: Path) -> str | None:
+    """What an attempt said when it failed; None if it has not ended, or ended well."""
+    try:
+        outcome = json.loads((attempt / "outcome.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(outcome["message"]) if outcome.get("state") == "failed" else None

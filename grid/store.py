@@ -1,0 +1,253 @@
+"""The store: the folder that holds artifacts, what is under way, attempts and study outputs.
+
+    artifacts/<stage>/<k2>/<key>/   an artifact: payload, config.json, manifest.json; never changes
+    work/<stage>/<key>/             state from which an unfinished stage can go on
+    work/<stage>/<key>.lease/       who works on it (grid/lease.py)
+    attempts/<stage>/<key>/<n>/     job.json, log, progress.jsonl, outcome.json of the nth attempt
+    studies/<study>/<scale>/        plan, results, figures
+    checksums.json                  a cache: checksums of source files
+
+<k2> is the first two digits of the key's hash, so that no folder grows beyond measure. What is
+there is found with one listing for each kind of stage. Nothing is ever read from a name but the
+key itself.
+"""
+
+import errno
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from grid import checksums, lease
+from grid.errors import StoreError
+from grid.publish import discard, publish, write_json
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_HELP = {
+    **dict.fromkeys(
+        _FULL,
+        "no space is left. Free some, or choose another store with --store, and run the same "
+        "command again: what is finished is kept",
+    ),
+    errno.EROFS: "the file system is read-only. Choose a store that can be written with --store",
+    errno.EACCES: "permission denied. Choose a store that you may write to with --store",
+    errno.EPERM: "permission denied. Choose a store that you may write to with --store",
+    errno.ENOTDIR: "a file is where a folder should be. Choose another store with --store",
+    errno.EIO: "the disk reports an input/output error",
+}
+
+
+class StorageError(StoreError):
+    """The disk's fault: full, read-only or not permitted. Other stages would meet it as well."""
+
+
+def explain(
+    error: BaseException, root: Path, doing: str, *, own: bool = True
+) -> StorageError | None:
+    """A clear error if `error` is the fault of the store's disk; None if it is not.
+
+    `own` says that only the store's files were touched: a stage also reads files of the user's.
+    Also knows a full disk by its text, for libraries that raise errors of their own type.
+    """
+    code = error.errno if isinstance(error, OSError) else None
+    if code not in _HELP and "No space left on device" in str(error):
+        code = errno.ENOSPC
+    if code is None or code not in _HELP:
+        return None
+    place = str(error.filename if isinstance(error, OSError) and error.filename else root)
+    if not own and code not in _FULL and not Path(place).is_relative_to(root):
+        return None  # a file of the user's own, which a stage reads
+    return StorageError(f"store {root}: {doing}: {_HELP[code]} (at {place})")
+
+
+class Store:
+    """A store at a folder, which need not exist yet."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root).expanduser().absolute()
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.root)!r})"
+
+    def path(self, stage: str, key: str) -> Path:
+        """The folder of an artifact, whether or not it is there."""
+        return self.root / "artifacts" / stage / key.rpartition("-")[2][:2] / key
+
+    def published(self, stage: str) -> set[str]:
+        """The keys of all artifacts of a stage, by one listing."""
+        keys: set[str] = set()
+        with self._errors(f"listing the {stage} artifacts"):
+            for folder in _listing(self.root / "artifacts" / stage):
+                keys.update(entry.name for entry in _listing(Path(folder.path)))
+        return keys
+
+    def has(self, stage: str, key: str) -> bool:
+        """Whether an artifact is there. For many, `published` is cheaper."""
+        return self.path(stage, key).is_dir()
+
+    def manifest(self, stage: str, key: str) -> dict[str, Any]:
+        """An artifact's manifest: files, sizes, checksums, environment, execution, wall time."""
+        return self._json(stage, key, "manifest.json")
+
+    def config(self, stage: str, key: str) -> dict[str, Any]:
+        """An artifact's `config` and `inputs`."""
+        return self._json(stage, key, "config.json")
+
+    def work(self, stage: str, key: str) -> Path:
+        """The folder of a stage's resumable state."""
+        return self.root / "work" / stage / key
+
+    def lease_folder(self, stage: str, key: str) -> Path:
+        """Where a stage's lease is."""
+        return self.root / "work" / stage / f"{key}.lease"
+
+    def study(self, study: str, scale: str) -> Path:
+        """The folder of a study's outputs at one scale."""
+        return self.root / "studies" / study / scale
+
+    def attempts(self, stage: str, key: str) -> list[Path]:
+        """The attempts at a stage, oldest first."""
+        folder = self.root / "attempts" / stage / key
+        return [folder / str(number) for number in _numbers(folder)]
+
+    def new_attempt(self, stage: str, key: str, job: Mapping[str, Any]) -> Path:
+        """A new attempt's folder, with its job.json."""
+        with self._errors(f"writing an attempt at {stage} {key}"):
+            parent = self.root / "attempts" / stage / key
+            parent.mkdir(parents=True, exist_ok=True)
+            number = max(_numbers(parent), default=0) + 1
+            while True:
+                folder = parent / str(number)
+                try:
+                    folder.mkdir()
+                    break
+                except FileExistsError:
+                    number += 1
+            write_json(folder / "job.json", dict(job))
+            return folder
+
+    def acquire(
+        self, stage: str, key: str, *, stale: lease.Seen | None = None
+    ) -> lease.Lease | None:
+        """A stage's lease, its dead leftovers removed; None if another process holds it."""
+        with self._errors(f"taking the lease of {stage} {key}"):
+            folder = self.lease_folder(stage, key)
+            held = lease.acquire(folder, stage=stage, key=key, stale=stale)
+            if held is not None:
+                self._remove_leftovers(stage, key)
+            return held
+
+    def temporary(self, stage: str, key: str) -> Path:
+        """A new folder beside an artifact's place, to write it in."""
+        with self._errors(f"starting {stage} {key}"):
+            place = self.path(stage, key)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            folder = place.with_name(f".{key}~{uuid.uuid4().hex[:12]}")
+            folder.mkdir()
+            return folder
+
+    def publish(
+        self,
+        temporary: Path,
+        stage: str,
+        key: str,
+        *,
+        config: Mapping[str, Any],
+        manifest: Mapping[str, Any],
+        held: lease.Lease,
+    ) -> bool:
+        """Makes a temporary folder the artifact, whole or not at all; the work folder goes.
+
+        False if the lease was lost: the copy is discarded, for the artifact is another's to
+        publish. The lease is given back in either case. Raises StoreError if the disk is full;
+        then the temporary folder is removed and the work folder stays.
+        """
+        place = self.path(stage, key)
+        try:
+            with self._errors(f"publishing {stage} {key}"):
+                ours = publish(temporary, place, config=config, manifest=manifest, held=held)
+        except BaseException:
+            discard(temporary)
+            raise
+        if ours:
+            self.finish(stage, key, held)
+        return ours
+
+    def finish(self, stage: str, key: str, held: lease.Lease) -> None:
+        """After an artifact is there: removes what was kept to go on, then the lease."""
+        # What is left by a failure here is harmless and is removed by `clean`.
+        shutil.rmtree(self.work(stage, key), ignore_errors=True)
+        with suppress(OSError):
+            held.remove()
+
+    def prepare(self) -> None:
+        """Makes the store's folders and tries to write. Raises StoreError if that cannot be."""
+        with self._errors("preparing it"):
+            for name in ("artifacts", "work", "attempts", "studies"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+                probe = self.root / name / f".probe-{uuid.uuid4().hex}"
+                probe.write_bytes(b"probe")
+                probe.unlink()
+
+    def clean(self) -> None:
+        """Removes what killed processes of this machine left: temporary folders, finished work."""
+        with self._errors("cleaning it"):
+            self._clean()
+
+    def _clean(self) -> None:
+        for stage in _listing(self.root / "work"):
+            for entry in _listing(Path(stage.path)):
+                if not entry.name.endswith(".lease"):
+                    continue
+                seen = lease.read(Path(entry.path))
+                if seen is None or seen.holder is None or not (seen.dead or seen.released):
+                    continue
+                self._remove_leftovers(seen.holder.stage, seen.holder.key)
+                if self.has(seen.holder.stage, seen.holder.key):
+                    shutil.rmtree(self.work(seen.holder.stage, seen.holder.key), ignore_errors=True)
+                    lease.remove(Path(entry.path))
+
+    def checksums(self, files: Iterable[Path]) -> dict[Path, tuple[int, str]]:
+        """Size and SHA-256 of source files, from the cache where they have not changed."""
+        return checksums.checksums(files, self.root / "checksums.json")
+
+    def _remove_leftovers(self, stage: str, key: str) -> None:
+        place = self.path(stage, key)
+        for entry in _listing(place.parent, hidden=True):
+            if entry.name.startswith(f".{key}~"):
+                discard(Path(entry.path))
+
+    def _json(self, stage: str, key: str, name: str) -> dict[str, Any]:
+        path = self.path(stage, key) / name
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise StoreError(f"store {self.root}: there is no artifact {stage} {key}") from None
+        except ValueError as error:
+            raise StoreError(f"store {self.root}: {path} is damaged: {error}") from None
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            explained = explain(error, self.root, doing)
+            if explained is None:
+                raise
+            raise explained from error
+
+
+def _listing(folder: Path, hidden: bool = False) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if hidden or not entry.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+
+
+def _numbers(folder: Path) -> list[int]:
+    return sorted(int(entry.name) for entry in _listing(folder) if entry.name.isdigit())

@@ -1,0 +1,299 @@
+"""A study: one YAML file, read, checked and expanded; planned, run and collected from Python.
+
+study = grid.load("studies/curse_of_multilinguality.yaml", scale="smoke")
+study.plan()      # a polars frame, one row for each cell
+study.run()       # runs what is missing
+study.results()   # a polars frame, one row for each score
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grid.axes import Block, choose_blocks, read_blocks, read_replicates
+from grid.cell import Cell, Expansion, expand
+from grid.errors import StudyError
+from grid.execution import ExecutionConfig
+from grid.language_sets import LanguageSets
+from grid.layers import Layers, read_layers
+from grid.schema import check
+from grid.tree import (
+    COMMAND_LINE,
+    Node,
+    expect_keys,
+    expect_list,
+    expect_mapping,
+    expect_text,
+    fail,
+    near,
+)
+from model.errors import InputError
+
+if TYPE_CHECKING:
+    import polars
+
+    from grid.graph import Graph
+    from grid.launch.report import Report
+    from grid.store import Store
+
+DEFAULT_STORE = "runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A statement of the paper as a testable comparison."""
+
+    says: str
+    source: str | None = None
+    expect: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """A study at one scale with its overrides. Made by `load`."""
+
+    name: str
+    """The file's name without its ending."""
+    file: Path
+    title: str
+    source: str
+    scale: str
+    store: Path
+    seeds: tuple[int, ...]
+    blocks: tuple[Block, ...]
+    """Those that are run."""
+    paths: tuple[str, ...]
+    """Every axis path of the study, also of blocks that are not run."""
+    figures: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    locations: Mapping[str, str]
+    """Folder of each source on this machine, absolute."""
+    execution: ExecutionConfig
+    tree: Node
+    """Everything laid together, with origins."""
+    sets: LanguageSets
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every cell of the chosen blocks with every seed, each once."""
+        return self.expansion.cells
+
+    @cached_property
+    def expansion(self) -> Expansion:
+        """The cells, and those of each block in the order of its points."""
+        return expand(
+            shared=self.shared,
+            blocks=self.blocks,
+            paths=self.paths,
+            seeds=self.seeds,
+            sets=self.sets,
+        )
+
+    @property
+    def shared(self) -> Node:
+        """The `cell` that all blocks share."""
+        return self.tree.value.get("cell") or Node({}, self.tree.origin)
+
+    @property
+    def folder(self) -> Path:
+        """Where the study's results and figures are written."""
+        return self.store / "studies" / self.name / self.scale
+
+    def cell(self, name: str) -> Cell:
+        """The cell with this id, this beginning of an id, or this number in the plan."""
+        if name.isdecimal() and 1 <= int(name) <= len(self.cells):
+            return self.cells[int(name) - 1]
+        exact = [cell for cell in self.cells if cell.id == name]
+        close = exact or [cell for cell in self.cells if cell.id.startswith(name)]
+        if len(close) == 1:
+            return close[0]
+        if close:
+            ids = ", ".join(cell.id for cell in close[:5])
+            raise StudyError(f"cell {name!r} could be any of {len(close)} cells: {ids}")
+        meant = near(name, [cell.id for cell in self.cells])
+        raise StudyError(
+            f"cell {name!r} is not in {self.name} at scale {self.scale}{meant}; expected a cell's "
+            f"id or its number in the plan, 1 to {len(self.cells)}"
+        )
+
+    def open_store(self) -> "Store":
+        from grid.store import Store
+
+        return Store(self.store)
+
+    def graph(self) -> "Graph":
+        """The stages that its cells need, each once. Reads and checks the sources' files."""
+        from grid.pipeline import build
+
+        return build(self.cells, locations=self.locations, store=self.open_store())
+
+    def plan(self) -> "polars.DataFrame":
+        """One row for each cell: number, id, blocks, value on each axis, number of languages."""
+        from grid.results import plan_frame
+
+        return plan_frame(self)
+
+    def run(self, *, workers: int | None = None) -> "Report":
+        """Runs the stages that are missing, then collects the results into `folder`.
+
+        Progress goes to standard error. A failed stage does not stop the others: look at the
+        report's `ok`, `failed` and `blocked`.
+        """
+        from grid.launch import local
+        from grid.results import publish
+
+        execution = self.execution
+        if workers is not None:
+            execution = dataclasses.replace(execution, workers=workers)
+        graph = self.graph()
+        report = local.run(graph, self.open_store(), execution=execution)
+        publish(self, graph)
+        return report
+
+    def results(self) -> "polars.DataFrame":
+        """One row for each block, cell, task, metric and language that is finished."""
+        from grid.results import collect
+
+        return collect(self, self.graph())
+
+
+def load(
+    file: str | Path,
+    *overrides: str,
+    scale: str | None = None,
+    store: str | Path | None = None,
+    site: str | Path | None = None,
+) -> Study:
+    """Reads and checks a study.
+
+    overrides: `key=value` with a path in the study file, such as "cell.pretraining.updates=10".
+    scale: by default `laptop`. store: by default $GRID_STORE, the site file's, or `runs`.
+    site: by default grid.yaml in the working folder, if there is one.
+    Raises StudyError: the message has the file, the line and the key.
+    """
+    path = Path(file)
+    layers = read_layers(
+        path if path.is_absolute() else Path.cwd() / path,
+        scale=scale,
+        overrides=overrides,
+        site=None if site is None else Path(site),
+    )
+    study = _from_layers(path, layers, _store(store, layers))
+    _refuse_idle_overrides(study, layers)
+    # Every mistake of any cell is told now, before anything runs.
+    _ = study.cells
+    return study
+
+
+def _store(store: str | Path | None, layers: Layers) -> Path:
+    named = store or os.environ.get("GRID_STORE")
+    return Path(named) if named else layers.store or Path(DEFAULT_STORE)
+
+
+def _from_layers(path: Path, layers: Layers, store: Path) -> Study:
+    top = layers.tree.value
+    blocks = read_blocks(top.get("axes"), layers.tree)
+    seed = layers.tree.find(("cell", "seed"))
+    return Study(
+        name=path.stem,
+        file=path,
+        title=_text(top, "title") or path.stem,
+        source=_text(top, "source"),
+        scale=layers.scale,
+        store=store,
+        seeds=tuple(
+            read_replicates(top.get("replicates"), 1 if seed is None else check(seed, int, "seed"))
+        ),
+        blocks=tuple(choose_blocks(blocks, top.get("blocks"))),
+        paths=tuple(dict.fromkeys(path for block in blocks for path in block.paths)),
+        figures=_figures(top.get("figures")),
+        claims=_claims(top.get("claims")),
+        locations=_locations(top.get("locations")),
+        execution=_execution(top.get("execution")),
+        tree=layers.tree,
+        sets=LanguageSets(top.get("language_sets")),
+    )
+
+
+def _text(top: Mapping[str, Node], key: str) -> str:
+    node = top.get(key)
+    return "" if node is None or node.value is None else expect_text(node, key)
+
+
+def _figures(node: Node | None) -> tuple[str, ...]:
+    if node is None or node.value is None:
+        return ()
+    return tuple(
+        expect_text(item, f"figures[{number}]")
+        for number, item in enumerate(expect_list(node, "figures"))
+    )
+
+
+def _claims(node: Node | None) -> tuple[Claim, ...]:
+    claims = []
+    for number, item in enumerate(expect_list(node, "claims") if node and node.value else []):
+        key = f"claims[{number}]"
+        mapping = expect_keys(item, key, ("says", "source", "expect"))
+        for required in ("says", "expect"):
+            if required not in mapping:
+                raise fail(item, key, f"expected `{required}`")
+        source = mapping.get("source")
+        claims.append(
+            Claim(
+                says=expect_text(mapping["says"], f"{key}.says"),
+                source=None if source is None else expect_text(source, f"{key}.source"),
+                expect=Node(expect_mapping(mapping["expect"], f"{key}.expect")).plain(),
+            )
+        )
+    return tuple(claims)
+
+
+def _locations(node: Node | None) -> dict[str, str]:
+    """Absolute folders: relative ones start from where they were written."""
+    if node is None or node.value is None:
+        return {}
+    folders = {}
+    for name, item in expect_mapping(node, "locations").items():
+        text = expect_text(item, f"locations.{name}")
+        folders[name] = os.fspath(item.origin.folder / Path(text).expanduser())
+    return folders
+
+
+def _execution(node: Node | None) -> ExecutionConfig:
+    if node is None or node.value is None:
+        return ExecutionConfig()
+    values = check(node, ExecutionConfig, "execution")
+    try:
+        return ExecutionConfig(**values)
+    except InputError as error:
+        key = str(error).partition(":")[0]
+        raise fail(node.nearest(key.split(".")[1:]), "", str(error)) from None
+
+
+def _refuse_idle_overrides(study: Study, layers: Layers) -> None:
+    """Raises StudyError for an override that no cell would feel, as a block sets it too."""
+    cell = layers.overrides.value.get("cell")
+    for keys, node in cell.leaves() if cell else ():
+        path = ".".join(keys)
+        replicates = study.tree.find(("replicates", "seed"))
+        if path == "seed" and replicates is not None:
+            raise StudyError(
+                "command line: cell.seed: has no effect, for `replicates` sets the seeds; write "
+                f"replicates.seed=[{node.value}]"
+            )
+        setters = [
+            block.name
+            for block in study.blocks
+            if path in block.paths or (block.cell is not None and block.cell.find(keys))
+        ]
+        if len(setters) == len(study.blocks):
+            raise fail(
+                COMMAND_LINE,
+                f"cell.{path}",
+                f"has no effect, for every block that is run sets {path} itself: "
+                f"{', '.join(setters)}; override its axis (axes.BLOCK.product.{path}=[...])",
+            )

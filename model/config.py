@@ -1,0 +1,433 @@
+"""Every configuration dataclass: what a study's `cell` may say, and what each stage is keyed by.
+
+`CellConfig` is what users write (through YAML and OmegaConf). The `*Stage` classes are the parts of
+it that one stage depends on: they are hashed into that stage's key, so a field belongs in one of
+them exactly if it can change what the stage computes. Imports neither torch nor grid.
+"""
+
+from dataclasses import dataclass, field
+
+from model.errors import InputError
+
+
+def _require(condition: bool, key: str, expected: str, found: object) -> None:
+    if not condition:
+        raise InputError(f"{key}: expected {expected}, found {found!r}")
+
+
+def _one_of(value: str, key: str, legal: tuple[str, ...]) -> None:
+    _require(value in legal, key, "one of " + ", ".join(legal), value)
+
+
+@dataclass(kw_only=True)
+class SyntheticConfig:
+    """The embedded default source: a generated world of pseudo-languages (docs/synthetic.md)."""
+
+    profile: str = "wikipedia"
+    """`wikipedia` or `cc100`: which real sizes, and how much noise and which domains."""
+    size: int = 2_000_000
+    """UTF-8 bytes of text in the largest language."""
+    smallest: int = 24_000
+    """UTF-8 bytes that every language has at least."""
+    skew: float = 0.5
+    """Exponent on the real size ratios: 1 keeps them, 0 makes all languages equally large."""
+    concepts: int = 320
+    """Content concepts in the world that all languages share."""
+    cognates: float = 0.5
+    """Share of content words that a language inherits from its family."""
+    loanwords: float = 0.05
+    """Share of content words that are international: one form, spelt in each script."""
+    shared_meaning: bool = True
+    """False scrambles concepts per language: the control in which nothing can transfer."""
+    seed: int = 0
+    """Seed of the world. Another seed is another world with the same facts."""
+
+    def __post_init__(self) -> None:
+        _one_of(self.profile, "corpus.synthetic.profile", ("wikipedia", "cc100"))
+        _require(self.size >= 10_000, "corpus.synthetic.size", "at least 10000 bytes", self.size)
+        _require(
+            1_000 <= self.smallest <= self.size,
+            "corpus.synthetic.smallest",
+            f"1000 to corpus.synthetic.size ({self.size}) bytes",
+            self.smallest,
+        )
+        _require(0 <= self.skew <= 1, "corpus.synthetic.skew", "0 to 1", self.skew)
+        _require(
+            60 <= self.concepts <= 4000, "corpus.synthetic.concepts", "60 to 4000", self.concepts
+        )
+        for name in ("cognates", "loanwords"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, f"corpus.synthetic.{name}", "0 to 1", value)
+
+
+@dataclass(kw_only=True)
+class HeldOutConfig:
+    """The part of each language that is never trained on: whole documents, chosen by content."""
+
+    fraction: float = 0.05
+    """Share of the language's bytes that may be held out."""
+    max_bytes: int = 200_000
+    """UTF-8 bytes that are held out at most."""
+
+    def __post_init__(self) -> None:
+        _require(
+            0 < self.fraction <= 0.5, "corpus.held_out.fraction", "over 0 to 0.5", self.fraction
+        )
+        _require(self.max_bytes >= 1, "corpus.held_out.max_bytes", "at least 1", self.max_bytes)
+
+
+@dataclass(kw_only=True)
+class CorpusConfig:
+    """Where the text comes from."""
+
+    source: str = "synthetic"
+    """`synthetic`, or the name of a location that holds one file or folder per language."""
+    synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
+    held_out: HeldOutConfig = field(default_factory=HeldOutConfig)
+
+
+@dataclass(kw_only=True)
+class TokenizerConfig:
+    """A SentencePiece model and the sample it is trained on."""
+
+    languages: list[str] | None = None
+    """Languages that it is trained on; by default those of the cell."""
+    kind: str = "unigram"
+    """`unigram` (XLM-R) or `bpe` (XLM)."""
+    pre_tokenize: str = "none"
+    """`none` (raw text, XLM-R) or `xlm` (lower-cased, accents removed, punctuation split)."""
+    vocab_size: int = 250_000
+    """SentencePiece pieces, its three special pieces included. The encoder has two rows more."""
+    alpha: float = 0.3
+    """Exponent of the sample's language distribution, q proportional to p^alpha."""
+    sample_bytes: int = 10_000_000_000
+    """UTF-8 bytes of training text that the sample holds at most."""
+    character_coverage: float = 0.9995
+    """Share of characters that must be covered; the rest becomes <unk>."""
+    threads: int = 1
+    """SentencePiece's training threads: part of the identity, for the result depends on it."""
+
+    def __post_init__(self) -> None:
+        _one_of(self.kind, "tokenizer.kind", ("unigram", "bpe"))
+        _one_of(self.pre_tokenize, "tokenizer.pre_tokenize", ("none", "xlm"))
+        _require(
+            8 <= self.vocab_size <= 4_000_000,
+            "tokenizer.vocab_size",
+            "8 to 4000000",
+            self.vocab_size,
+        )
+        _require(0 <= self.alpha <= 1, "tokenizer.alpha", "0 to 1", self.alpha)
+        _require(
+            self.sample_bytes >= 1000, "tokenizer.sample_bytes", "at least 1000", self.sample_bytes
+        )
+        _require(
+            0.9 <= self.character_coverage <= 1,
+            "tokenizer.character_coverage",
+            "0.9 to 1",
+            self.character_coverage,
+        )
+        _require(1 <= self.threads <= 128, "tokenizer.threads", "1 to 128", self.threads)
+
+
+@dataclass(kw_only=True)
+class SamplingConfig:
+    """How often each language is drawn in pretraining: q proportional to p^alpha."""
+
+    alpha: float = 0.3
+    """Exponent α: 1 draws languages as they are, 0 draws all equally often."""
+    unit: str = "sentences"
+    """What p counts: `sentences` (lines, as in the ablations), `tokens` or `bytes`."""
+    batches: str = "mixed"
+    """`mixed` (fairseq: languages mixed in a batch) or `monolingual` (XLM: one a batch)."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.alpha <= 1, "sampling.alpha", "0 to 1", self.alpha)
+        _one_of(self.unit, "sampling.unit", ("sentences", "tokens", "bytes"))
+        _one_of(self.batches, "sampling.batches", ("mixed", "monolingual"))
+
+
+@dataclass(kw_only=True)
+class EncoderConfig:
+    """RoBERTa's encoder. Published sizes: Conneau et al. 2020, Table 7."""
+
+    layers: int = 12
+    """Transformer layers."""
+    width: int = 768
+    """Hidden size H."""
+    heads: int = 12
+    """Attention heads."""
+    feed_forward: int | None = None
+    """Feed-forward size F; by default 4 H."""
+    norm: str = "post"
+    """`post` (Base, Large) or `pre` (XL, XXL) layer normalisation."""
+    max_positions: int = 512
+    """Longest sequence, <s> and </s> included; the position table has two rows more."""
+    dropout: float = 0.1
+    """Dropout on embeddings and on the output of each sublayer."""
+    attention_dropout: float = 0.1
+    """Dropout on attention weights."""
+    initialization: str = "normal"
+    """`normal` (standard deviation `init_std`, as published) or `fan_in` (1/sqrt(fan-in))."""
+    init_std: float = 0.02
+    """Standard deviation of `normal` initialisation."""
+    pad_vocab_to: int = 1
+    """Embedding rows are padded to a multiple of this (XL and XXL have 250,880)."""
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "width", "heads", "max_positions", "pad_vocab_to"):
+            value = getattr(self, name)
+            _require(value >= 1, f"encoder.{name}", "at least 1", value)
+        _require(
+            self.width % self.heads == 0,
+            "encoder.width",
+            f"a multiple of encoder.heads ({self.heads})",
+            self.width,
+        )
+        _one_of(self.norm, "encoder.norm", ("post", "pre"))
+        _one_of(self.initialization, "encoder.initialization", ("normal", "fan_in"))
+        for name in ("dropout", "attention_dropout"):
+            value = getattr(self, name)
+            _require(0 <= value < 1, f"encoder.{name}", "0 to below 1", value)
+
+    @property
+    def feed_forward_size(self) -> int:
+        return self.feed_forward or 4 * self.width
+
+
+@dataclass(kw_only=True)
+class PretrainingConfig:
+    """Masked language modelling with AdamW, linear warm-up and linear decay."""
+
+    updates: int = 1_500_000
+    """Optimiser steps; 0 leaves the encoder at its initialisation (a baseline)."""
+    counted_languages: list[str] | None = None
+    """Where given, `updates` counts these languages' share only: training goes on until they have
+    been given as many sequences as `updates` batches of them alone (equal exposure)."""
+    batch_size: int = 8192
+    """Sequences an update."""
+    sequence_length: int = 512
+    """Tokens a sequence, <s> and </s> included."""
+    learning_rate: float = 6e-4
+    """Peak. XLM-R's is not printed; XLM-V's (arXiv 2301.10472) is the closest recipe."""
+    warmup: float = 0.01
+    """Share of the updates in which the rate rises linearly."""
+    beta1: float = 0.9
+    """AdamW's decay of the mean gradient."""
+    beta2: float = 0.98
+    """AdamW's decay of the mean squared gradient."""
+    epsilon: float = 1e-6
+    """AdamW's epsilon."""
+    weight_decay: float = 0.01
+    """AdamW's decoupled weight decay."""
+    clip: float = 1.0
+    """Largest gradient norm; 0 switches clipping off."""
+    mask_probability: float = 0.15
+    """Share of tokens to predict: 80 % masked, 10 % random, 10 % kept."""
+    precision: str = "bf16"
+    """`bf16` or `fp32`."""
+
+    def __post_init__(self) -> None:
+        _require(self.updates >= 0, "pretraining.updates", "at least 0", self.updates)
+        _require(self.batch_size >= 1, "pretraining.batch_size", "at least 1", self.batch_size)
+        _require(
+            self.sequence_length >= 8,
+            "pretraining.sequence_length",
+            "at least 8",
+            self.sequence_length,
+        )
+        _require(
+            self.learning_rate > 0, "pretraining.learning_rate", "more than 0", self.learning_rate
+        )
+        _require(0 <= self.warmup < 1, "pretraining.warmup", "0 to below 1", self.warmup)
+        _require(
+            0 < self.mask_probability < 1,
+            "pretraining.mask_probability",
+            "between 0 and 1",
+            self.mask_probability,
+        )
+        _one_of(self.precision, "pretraining.precision", ("bf16", "fp32"))
+
+
+@dataclass(kw_only=True)
+class EvaluationConfig:
+    """Likelihood of held-out text, in bits per byte over fixed spans of raw text."""
+
+    languages: list[str] | None = None
+    """Languages that are scored, here and in every task; by default those of the cell."""
+    max_bytes: int = 20_000
+    """UTF-8 bytes of held-out text that are scored in each language at most."""
+    span: int = 8
+    """Longest span in characters; a span never crosses white space."""
+    passes: int = 4
+    """Every span is masked once; the spans of a sequence are spread over this many passes."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_bytes", "span", "passes"):
+            value = getattr(self, name)
+            _require(value >= 1, f"evaluation.{name}", "at least 1", value)
+
+
+@dataclass(kw_only=True)
+class TaskConfig:
+    """Fine-tuning on a labelled task: trained in one language, tested in all (zero-shot)."""
+
+    source: str = "synthetic"
+    """`synthetic` (from the same world as the corpus) or the name of a location."""
+    train_language: str = "en"
+    """The language that it is fine-tuned in."""
+    train_examples: int = 392_702
+    """Training examples that are read at most (MultiNLI has 392,702)."""
+    test_examples: int = 5_010
+    """Test examples that are read at most in each language (XNLI has 5,010)."""
+    max_length: int = 128
+    """Tokens an example; longer ones are cut."""
+    epochs: int = 10
+    """Passes over the training examples."""
+    batch_size: int = 32
+    """Examples an update."""
+    learning_rate: float = 1e-5
+    """Peak; linear warm-up, then linear decay."""
+    warmup: float = 0.06
+    """Share of the updates in which the rate rises linearly."""
+    weight_decay: float = 0.01
+    """AdamW's decoupled weight decay."""
+    precision: str = "bf16"
+    """`bf16` or `fp32`."""
+
+    def __post_init__(self) -> None:
+        for name in ("train_examples", "test_examples", "max_length", "epochs", "batch_size"):
+            value = getattr(self, name)
+            _require(value >= 1, f"tasks.*.{name}", "at least 1", value)
+        _require(self.learning_rate > 0, "tasks.*.learning_rate", "more than 0", self.learning_rate)
+        _one_of(self.precision, "tasks.*.precision", ("bf16", "fp32"))
+
+
+TASKS = ("xnli",)
+
+
+@dataclass(kw_only=True)
+class CellConfig:
+    """One experiment, complete: everything that changes its results and nothing else."""
+
+    languages: list[str] = field(default_factory=list)
+    """A language set's name in a study (`xlm-15`), or a list of codes."""
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    tasks: dict[str, TaskConfig | None] = field(default_factory=dict)
+    """Downstream tasks by name (`xnli`); null switches one off."""
+    seed: int = 1
+    """Replicate: initialisation, data order and dropout."""
+
+    def __post_init__(self) -> None:
+        _require(len(self.languages) > 0, "languages", "at least one language", self.languages)
+        for name, languages in (
+            ("languages", self.languages),
+            ("tokenizer.languages", self.tokenizer.languages or []),
+            ("evaluation.languages", self.evaluation.languages or []),
+        ):
+            unique = set(languages)
+            repeated = [] if len(unique) == len(languages) else sorted(
+                code for code in unique if languages.count(code) > 1
+            )
+            _require(not repeated, name, "each language once", repeated)
+        for name in self.tasks:
+            _one_of(name, "tasks", TASKS)
+        _require(
+            self.pretraining.sequence_length <= self.encoder.max_positions,
+            "pretraining.sequence_length",
+            f"at most encoder.max_positions ({self.encoder.max_positions})",
+            self.pretraining.sequence_length,
+        )
+        for name, task in self.tasks.items():
+            if task is not None:
+                _require(
+                    task.max_length <= self.encoder.max_positions,
+                    f"tasks.{name}.max_length",
+                    f"at most encoder.max_positions ({self.encoder.max_positions})",
+                    task.max_length,
+                )
+        outside = sorted(set(self.pretraining.counted_languages or []) - set(self.languages))
+        _require(
+            not outside,
+            "pretraining.counted_languages",
+            "languages that the cell is trained on",
+            outside,
+        )
+
+
+@dataclass(kw_only=True)
+class SourceFile:
+    """One file of a source, known by its content. `name` is relative to the source's location."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(kw_only=True)
+class CorpusStage:
+    """One language of one source. Generated if `synthetic` is set, otherwise read from `files`."""
+
+    language: str
+    source: str
+    synthetic: SyntheticConfig | None
+    files: list[SourceFile] | None
+    held_out: HeldOutConfig
+
+
+@dataclass(kw_only=True)
+class TokenizerStage:
+    """Inputs: corpus/<language> for each of `tokenizer.languages` (sorted, never None here)."""
+
+    tokenizer: TokenizerConfig
+
+
+@dataclass(kw_only=True)
+class ShardsStage:
+    """Inputs: corpus, tokenizer."""
+
+    language: str
+
+
+@dataclass(kw_only=True)
+class PretrainingStage:
+    """Inputs: tokenizer, shards/<language>."""
+
+    languages: list[str]
+    sampling: SamplingConfig
+    encoder: EncoderConfig
+    pretraining: PretrainingConfig
+    seed: int
+
+
+@dataclass(kw_only=True)
+class EvaluationStage:
+    """Inputs: pretraining, tokenizer, and corpus/<language> and shards/<language> of each."""
+
+    languages: list[str]
+    evaluation: EvaluationConfig
+
+
+@dataclass(kw_only=True)
+class TaskDataStage:
+    """A labelled task's files: generated, or those at the source's location, checked."""
+
+    task: str
+    source: str
+    synthetic: SyntheticConfig | None
+    languages: list[str]
+    files: list[SourceFile] | None
+
+
+@dataclass(kw_only=True)
+class FinetuningStage:
+    """Inputs: pretraining, tokenizer, task."""
+
+    task: str
+    config: TaskConfig
+    languages: list[str]
+    seed: int

@@ -1,0 +1,1 @@
+"""RoBERTa's encoder in plain PyTorch: layers, heads, loss, and its files."""

@@ -1,0 +1,67 @@
+"""The encoder as files: model.safetensors (fp32 weights by name) and model.json (its shape)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from model.config import EncoderConfig
+from model.encoder.encoder import Encoder, MaskedLanguageModel, padded_rows
+
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "model.json"
+_ENCODER = "encoder."
+
+
+@dataclass(kw_only=True)
+class Description:
+    """model.json: what is needed to build the model that the weights belong to."""
+
+    encoder: EncoderConfig
+    rows: int
+    """The tokenizer's number of ids, before padding."""
+    sequence_length: int
+    """Tokens of the sequences that it was trained on: later positions are untrained."""
+
+
+def write_model(folder: Path, weights: Mapping[str, Tensor], description: Description) -> None:
+    """Writes both files."""
+    save_file({name: value.contiguous() for name, value in weights.items()}, folder / WEIGHTS)
+    facts = asdict(description)
+    facts["parameters"] = sum(value.numel() for value in weights.values())
+    text = json.dumps(facts, sort_keys=True, indent=1)
+    (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+
+def read_description(folder: Path) -> Description:
+    facts = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    return Description(
+        encoder=EncoderConfig(**facts["encoder"]),
+        rows=facts["rows"],
+        sequence_length=facts["sequence_length"],
+    )
+
+
+def read_language_model(folder: Path) -> MaskedLanguageModel:
+    """The trained model with its tied head, in fp32."""
+    description = read_description(folder)
+    rows = padded_rows(description.encoder, description.rows)
+    model = MaskedLanguageModel(description.encoder, rows)
+    model.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+    return model
+
+
+def read_encoder(folder: Path) -> Encoder:
+    """The trained encoder without a head, in fp32."""
+    description = read_description(folder)
+    model = Encoder(description.encoder, padded_rows(description.encoder, description.rows))
+    weights = {
+        name.removeprefix(_ENCODER): value
+        for name, value in load_file(folder / WEIGHTS).items()
+        if name.startswith(_ENCODER)
+    }
+    model.load_state_dict(weights, strict=True)
+    return model

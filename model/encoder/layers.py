@@ -1,0 +1,126 @@
+"""One Transformer layer and the embeddings (Vaswani et al. 2017; RoBERTa, Liu et al. 2019).
+
+Tensor names carry their shape: B sequences, T tokens, H width, A heads, D = H / A, F feed-forward.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.config import EncoderConfig
+from model.encoder.dropout import add_dropped, dropout, mask, scale
+
+EPSILON = 1e-5
+"""LayerNorm's epsilon in XLM-R (HF's XLMRobertaConfig of xlm-roberta-base)."""
+PAD = 1
+FIRST_POSITION = PAD + 1
+"""Row of the position table that the first token takes: fairseq counts on from the padding id."""
+
+
+class Embeddings(nn.Module):
+    """Word, position and (one-row) type embeddings; normalised at once in the post-LN model."""
+
+    def __init__(self, config: EncoderConfig, rows: int) -> None:
+        super().__init__()
+        width = config.width
+        self.word_embeddings = nn.Embedding(rows, width, padding_idx=PAD)
+        self.position_embeddings = nn.Embedding(config.max_positions + FIRST_POSITION, width)
+        self.token_type_embeddings = nn.Embedding(1, width)
+        self.norm = nn.LayerNorm(width, eps=EPSILON) if config.norm == "post" else None
+        self.dropout = config.dropout
+
+    def forward(self, tokens_BT: Tensor, keep_BT: Tensor | None) -> Tensor:
+        """Embeds tokens; `keep_BT` is True at real tokens, None if there is no padding."""
+        table = self.position_embeddings.weight
+        if keep_BT is None:
+            length = tokens_BT.shape[1]
+            position = table[FIRST_POSITION : FIRST_POSITION + length]
+        else:
+            keep = keep_BT.long()
+            position = functional.embedding(keep.cumsum(1) * keep + PAD, table)
+        hidden_BTH = self.word_embeddings(tokens_BT) + (
+            position + self.token_type_embeddings.weight
+        )
+        if self.norm is not None:
+            hidden_BTH = self.norm(hidden_BTH)
+        return dropout(hidden_BTH, self.dropout, self.training)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention and its output projection (Vaswani et al. 2017, Section 3.2)."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.query_key_value = nn.Linear(config.width, 3 * config.width)
+        self.dense = nn.Linear(config.width, config.width)
+        self.dropout = config.attention_dropout
+
+    def forward(self, hidden_BTH: Tensor, keep_BT: Tensor | None) -> Tensor:
+        B, T, H = hidden_BTH.shape
+        A = self.heads
+        # One matrix product and one copy for all three: small models are bound by such calls.
+        qkv = self.query_key_value(hidden_BTH).view(B, T, 3, A, H // A).permute(2, 0, 3, 1, 4)
+        if hidden_BTH.is_cuda:
+            mask = None if keep_BT is None else keep_BT[:, None, None, :]
+            query, key, value = qkv.unbind(0)
+            context_BATD = functional.scaled_dot_product_attention(
+                query,
+                key,
+                value,
+                attn_mask=mask,
+                dropout_p=self.dropout if self.training else 0.0,
+            )
+        else:
+            context_BATD = self._attend_by_products(qkv, keep_BT)
+        return self.dense(context_BATD.transpose(1, 2).reshape(B, T, H))
+
+    def _attend_by_products(self, qkv: Tensor, keep_BT: Tensor | None) -> Tensor:
+        """Attention as bmm, softmax, bmm: on CPUs several times faster than PyTorch's fused one."""
+        _, B, A, T, D = qkv.shape
+        query, key, value = qkv.reshape(3, B * A, T, D).unbind(0)
+        scores = torch.baddbmm(
+            query.new_empty(1), query, key.transpose(1, 2), beta=0, alpha=1 / math.sqrt(D)
+        )
+        if keep_BT is not None:
+            hide = ~keep_BT[:, None, None, :].expand(B, A, 1, T)
+            scores = scores.masked_fill(hide.reshape(B * A, 1, T), -math.inf)
+        weights = scores.softmax(-1)
+        if not self.training or self.dropout == 0.0:
+            return torch.bmm(weights, value).view(B, A, T, D)
+        kept = weights * mask(weights, self.dropout)
+        context = torch.baddbmm(value.new_empty(1), kept, value, beta=0, alpha=scale(self.dropout))
+        return context.view(B, A, T, D)
+
+
+class Layer(nn.Module):
+    """Attention and feed-forward, each with residual, dropout and LayerNorm.
+
+    post: x = LN(x + f(x)), as Base and Large. pre: x = x + f(LN(x)), as XL and XXL
+    (Goyal et al. 2021, Section 2).
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.pre_norm = config.norm == "pre"
+        self.attention = Attention(config)
+        self.attention_norm = nn.LayerNorm(config.width, eps=EPSILON)
+        self.intermediate = nn.Linear(config.width, config.feed_forward_size)
+        self.output = nn.Linear(config.feed_forward_size, config.width)
+        self.output_norm = nn.LayerNorm(config.width, eps=EPSILON)
+        self.dropout = config.dropout
+
+    def feed_forward(self, hidden_BTH: Tensor) -> Tensor:
+        return self.output(functional.gelu(self.intermediate(hidden_BTH)))
+
+    def forward(self, x_BTH: Tensor, keep_BT: Tensor | None) -> Tensor:
+        if self.pre_norm:
+            x_BTH = self._add(x_BTH, self.attention(self.attention_norm(x_BTH), keep_BT))
+            return self._add(x_BTH, self.feed_forward(self.output_norm(x_BTH)))
+        x_BTH = self.attention_norm(self._add(x_BTH, self.attention(x_BTH, keep_BT)))
+        return self.output_norm(self._add(x_BTH, self.feed_forward(x_BTH)))
+
+    def _add(self, residual_BTH: Tensor, x_BTH: Tensor) -> Tensor:
+        return add_dropped(residual_BTH, x_BTH, self.dropout, self.training)

@@ -1,0 +1,1 @@
+"""What a trained encoder is measured by: likelihood and downstream tasks, readers and metrics."""

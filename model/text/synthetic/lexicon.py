@@ -1,0 +1,168 @@
+"""Each language's words: inherited through family and branch, borrowed from donors, or its own.
+
+The levels follow languages.csv. A concept has a form in the family; a branch keeps it with
+probability `cognates` and otherwise coins its own; so does a language with its branch's form.
+What is inherited undergoes one regular change of a consonant at each level. Grammar words are
+inherited in the same way. International words have one form everywhere. All of it is spelt in the
+language's script, so that a shared word looks the same only within a script.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from model.config import SyntheticConfig
+from model.languages import LANGUAGES
+from model.text.synthetic.randomness import generator
+from model.text.synthetic.scripts import CODAS, CONSONANTS, VOWELS, Syllable, Word, spell
+
+GRAMMAR = ("not", "at", "the", "past", "s:plural", "s:past", "s:object")
+"""Grammar words and suffixes (`s:`), coined and inherited as concepts are."""
+
+_SAME_AS = {
+    "bn_rom": "bn", "hi_rom": "hi", "ta_rom": "ta", "te_rom": "te", "ur_rom": "ur",
+    "my_zaw": "my", "zh-Hant": "zh",
+}  # fmt: skip
+"""Entries of XLM-R's list that are another entry's language in other letters."""
+
+_DONORS: dict[str, tuple[tuple[str, float], ...]] = {
+    "ur": (("fa", 0.2), ("ar", 0.1)),
+    "hi": (("sa", 0.15), ("fa", 0.1)),
+    "fa": (("ar", 0.25),),
+    "tr": (("ar", 0.1), ("fa", 0.05), ("fr", 0.05)),
+    "sw": (("ar", 0.2),),
+    "so": (("ar", 0.1),),
+    "ha": (("ar", 0.15),),
+    "ps": (("fa", 0.2), ("ar", 0.1)),
+    "sd": (("fa", 0.1), ("ar", 0.1)),
+    "ku": (("fa", 0.1), ("ar", 0.1)),
+    "ug": (("fa", 0.1), ("ar", 0.1)),
+    "uz": (("fa", 0.15), ("ru", 0.05)),
+    "az": (("fa", 0.1), ("ru", 0.05)),
+    "kk": (("ru", 0.1),),
+    "ky": (("ru", 0.1),),
+    "en": (("fr", 0.3),),
+    "ro": (("fr", 0.1),),
+    "mt": (("it", 0.4),),
+    "sq": (("it", 0.1), ("tr", 0.05)),
+    "eu": (("es", 0.2),),
+    "tl": (("es", 0.2),),
+    "cy": (("en", 0.1),),
+    "ga": (("en", 0.05),),
+    "fi": (("sv", 0.1),),
+    "et": (("de", 0.15),),
+    "hu": (("de", 0.05),),
+    "yi": (("he", 0.1),),
+    "vi": (("zh", 0.35),),
+    "ja": (("zh", 0.35),),
+    "ko": (("zh", 0.35),),
+    "th": (("sa", 0.15),),
+    "km": (("sa", 0.1),),
+    "ms": (("ar", 0.1), ("sa", 0.1)),
+    "id": (("ar", 0.1), ("sa", 0.1)),
+    "jv": (("sa", 0.15), ("ar", 0.05)),
+    "te": (("sa", 0.15),),
+    "kn": (("sa", 0.15),),
+    "ml": (("sa", 0.2),),
+}
+"""Well-known layers of borrowing: (donor, share of content words). Shares are coarse, after the
+vocabularies of the World Loanword Database (wold.clld.org) where it has the language."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lexicon:
+    """Words of one language: `words[concept]` and `grammar[name]`, spelt."""
+
+    words: tuple[str, ...]
+    grammar: dict[str, str]
+
+
+def _coin(names: tuple[object, ...], count: int, syllables: tuple[float, ...]) -> list[Word]:
+    """`count` new words; `syllables[i]` is the probability of i + 1 syllables."""
+    rng = generator(*names)
+    inventory = rng.permutation(list(CONSONANTS))[:13]
+    closed = rng.uniform(0.05, 0.45)
+    codas = rng.permutation(list(CODAS))[:4]
+
+    def syllable() -> Syllable:
+        coda = str(rng.choice(codas)) if rng.random() < closed else ""
+        return str(rng.choice(inventory)), str(rng.choice(list(VOWELS))), coda
+
+    lengths = rng.choice(len(syllables), size=count, p=syllables) + 1
+    return [tuple(syllable() for _ in range(length)) for length in lengths]
+
+
+def _sound_change(names: tuple[object, ...], words: list[Word]) -> list[Word]:
+    """One regular change: a consonant becomes another wherever it opens a syllable."""
+    rng = generator(*names)
+    before, after = (str(letter) for letter in rng.permutation(list(CONSONANTS))[:2])
+    return [tuple((after if c == before else c, v, k) for c, v, k in word) for word in words]
+
+
+def _coin_all(names: tuple[object, ...], concepts: int) -> list[Word]:
+    content = _coin((*names, "content"), concepts, (0.12, 0.68, 0.2))
+    return content + _coin((*names, "grammar"), len(GRAMMAR), (1.0,))
+
+
+def _inherit(
+    names: tuple[object, ...], parent: list[Word], concepts: int, share: float
+) -> list[Word]:
+    own = _coin_all(names, concepts)
+    kept = _sound_change((*names, "change"), parent)
+    keeps = generator(*names, "keeps").random(len(parent)) < share
+    return [k if keep else o for k, o, keep in zip(kept, own, keeps, strict=True)]
+
+
+@lru_cache(maxsize=512)
+def _forms(seed: int, concepts: int, cognates: float, loanwords: float, code: str) -> list[Word]:
+    """Every concept's and grammar word's sounds in a language, before borrowing."""
+    language = LANGUAGES[code]
+    family = _coin_all((seed, "family", language.family), concepts)
+    branch_names = (seed, "branch", language.family, language.branch)
+    branch = _inherit(branch_names, family, concepts, cognates)
+    words = _inherit((seed, "language", code), branch, concepts, cognates**0.5)
+    everywhere = _coin_all((seed, "international"), concepts)
+    is_everywhere = generator(seed, "international", "which").random(concepts) < loanwords
+    return [
+        everywhere[i] if i < concepts and is_everywhere[i] else word
+        for i, word in enumerate(words)
+    ]
+
+
+def _spelt(word: Word, script: str, donor: str | None) -> str:
+    """A borrowing from Chinese keeps its characters in Japanese, as in Japanese."""
+    from_chinese = script == "Jpan" and donor == "zh"
+    return spell(word, "Hans" if from_chinese else script)
+
+
+@lru_cache(maxsize=512)
+def lexicon(
+    seed: int, concepts: int, cognates: float, loanwords: float, shared_meaning: bool, code: str
+) -> Lexicon:
+    """The words of `code`. Without shared meaning, forms are dealt to concepts at random."""
+    base = _SAME_AS.get(code, code)
+    script = LANGUAGES[code].script
+    words = _forms(seed, concepts, cognates, loanwords, base)
+    rng = generator(seed, "borrowing", base)
+    spelt = [_spelt(word, script, None) for word in words]
+    if cognates > 0:
+        draw = rng.random(concepts)
+        threshold = 0.0
+        for donor, share in _DONORS.get(base, ()):
+            lent = _forms(seed, concepts, cognates, loanwords, donor)
+            for i in range(concepts):
+                if threshold <= draw[i] < threshold + share:
+                    spelt[i] = _spelt(lent[i], script, donor)
+            threshold += share
+    content = spelt[:concepts]
+    if not shared_meaning:
+        content = [content[i] for i in generator(seed, "scramble", base).permutation(concepts)]
+    return Lexicon(
+        words=tuple(content), grammar=dict(zip(GRAMMAR, spelt[concepts:], strict=True))
+    )
+
+
+def lexicon_of(config: SyntheticConfig, concepts: int, code: str) -> Lexicon:
+    """The words of `code` in the world that `config` describes."""
+    return lexicon(
+        config.seed, concepts, config.cognates, config.loanwords, config.shared_meaning, code
+    )

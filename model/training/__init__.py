@@ -1,0 +1,1 @@
+"""Training: the DeepSpeed engine, schedule, checkpoints, and the pretraining stage."""

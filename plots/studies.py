@@ -1,0 +1,111 @@
+"""Finds the studies of a store: what they declare, their results, and what would fill them."""
+
+import hashlib
+import json
+import shlex
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import polars
+
+from plots.errors import FigureError
+
+EXAMPLE = "python -m grid run studies/curse_of_multilinguality.yaml"
+
+
+@dataclass(kw_only=True, frozen=True)
+class StudyOutput:
+    """The folder `studies/<study>/<scale>` of a store, as `python -m grid run` leaves it."""
+
+    folder: Path
+    name: str
+    scale: str
+    figures: tuple[str, ...]
+    path: str
+    """The study file, as the user named it."""
+    store: Path
+
+    @property
+    def results_file(self) -> Path:
+        return self.folder / "results.parquet"
+
+    def results(self) -> polars.DataFrame:
+        """The results frame. Raises FigureError if there is none, or none that can be read."""
+        if not self.results_file.is_file():
+            raise FigureError(
+                f"{self.name} at scale {self.scale} has no results yet; fill it with: "
+                f"{self.command()}"
+            )
+        return _read(self.results_file)
+
+    def plan(self) -> polars.DataFrame | None:
+        """Which cells the study has at this scale, finished or not; None if that is not kept."""
+        file = self.folder / "plan.parquet"
+        if not file.is_file():
+            return None
+        frame = _read(file)
+        return frame if {"blocks", "seed", "n_languages"} <= set(frame.columns) else None
+
+    def results_sha256(self) -> str:
+        with self.results_file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def command(self, *overrides: str) -> str:
+        """The command that runs what is missing of this study."""
+        words = ["python", "-m", "grid", "run", self.path, *overrides, "--scale", self.scale]
+        if self.store != Path("runs"):
+            words += ["--store", str(self.store)]
+        return shlex.join(words)
+
+
+def find_studies(store: Path, study: str | None, scale: str | None) -> list[StudyOutput]:
+    """The studies of a store by name and scale. Raises FigureError if none is there or fits."""
+    if not store.is_dir():
+        raise FigureError(f"{store}: no such store. A study fills one, for example: {EXAMPLE}")
+    found = [_study(file, store) for file in sorted(store.glob("studies/*/*/study.json"))]
+    if not found:
+        raise FigureError(f"{store}: no study has run in this store. Run one: {EXAMPLE}")
+    for option, wanted, names in (
+        ("--study", study, [entry.name for entry in found]),
+        ("--scale", scale, [entry.scale for entry in found]),
+    ):
+        if wanted is not None and wanted not in names:
+            known = sorted(set(names))
+            nearest = get_close_matches(wanted, known, n=1, cutoff=0.3)
+            hint = f" Did you mean {nearest[0]}?" if nearest else ""
+            raise FigureError(f"{option} {wanted}: not in {store}.{hint} There: {', '.join(known)}")
+    fitting = [
+        entry for entry in found
+        if study in (None, entry.name) and scale in (None, entry.scale)
+    ]  # fmt: skip
+    if not fitting:
+        raise FigureError(f"{store}: {study} has not run at scale {scale}")
+    return fitting
+
+
+def _study(file: Path, store: Path) -> StudyOutput:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return StudyOutput(
+            folder=file.parent,
+            name=str(content["name"]),
+            scale=str(content["scale"]),
+            figures=tuple(content["figures"]),
+            path=str(content["path"]),
+            store=store,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FigureError(
+            f"{file}: cannot be read as a study's description ({error!r}): remove the file and "
+            "run the study again"
+        ) from None
+
+
+def _read(file: Path) -> polars.DataFrame:
+    try:
+        return polars.read_parquet(file)
+    except (OSError, polars.exceptions.PolarsError) as error:
+        raise FigureError(
+            f"{file}: cannot be read ({error}): remove the file and run the study again"
+        ) from None

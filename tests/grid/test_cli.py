@@ -1,0 +1,185 @@
+"""The command line in real processes: exit status, what is printed where, and the messages."""
+
+import os
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CURSE = ROOT / "studies" / "curse_of_multilinguality.yaml"
+HEAD = "cell:\n  languages: [en, de]\n"
+
+
+def run_grid(*arguments: object, cwd: Path) -> "subprocess.CompletedProcess[bytes]":
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment.pop("GRID_STORE", None)
+    return subprocess.run(
+        [sys.executable, "-m", "grid", *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            HEAD + "  encoder:\n    wdith: 96\n",
+            "error: study.yaml:4: cell.encoder.wdith: unknown key (did you mean width?); expected "
+            "one of layers, width, heads",
+        ),
+        (
+            "cell:\n  languages: [en, dee]\n",
+            "error: study.yaml:2: cell.languages: unknown language 'dee' (did you mean",
+        ),
+        (
+            HEAD + "  encoder: {width: 100, heads: 12}\n",
+            "error: study.yaml:3: cell.encoder.width: expected a multiple of encoder.heads (12), "
+            "found 100",
+        ),
+        (
+            HEAD + "  sampling:\n    alpha: 1.3\n",
+            "error: study.yaml:4: cell.sampling.alpha: expected 0 to 1, found 1.3",
+        ),
+        (
+            HEAD + "  pretraining: {updates: many}\n",
+            "error: study.yaml:3: cell.pretraining.updates: expected int, found 'many' (str)",
+        ),
+        ("cell:\n  languages: [en\n", "error: study.yaml:3: not valid YAML"),
+        (
+            HEAD + "axes: [{name: a, zip: {encoder.width: [8, 16], encoder.heads: [1]}}]\n",
+            "error: study.yaml:3: axes[a].zip: expected as many values on every axis",
+        ),
+    ],
+)
+def test_a_mistake_in_the_study_is_a_message(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "study.yaml").write_text(text)
+    for command in ("run", "plan"):
+        result = run_grid(command, "study.yaml", cwd=tmp_path)
+        assert result.returncode == 2
+        assert result.stdout == b""
+        assert result.stderr.decode().startswith(message)
+        assert b"Traceback" not in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "gone.yaml"), "gone.yaml: no such file"),
+        (("rnu", "study.yaml"), "invalid choice: 'rnu'"),
+        (("run",), "required: STUDY"),
+        (("run", "study.yaml", "--worker", "0"), "expected a number of at least 1"),
+        (("plan", "study.yaml", "cell.encoder.layrs=3"), "(did you mean layers?)"),
+        (("plan", "study.yaml", "--scale", "smoke"), "unknown scale 'smoke'"),
+        (("plan", "study.yaml", "--site", "gone.yaml"), "gone.yaml: no such file"),
+        (("show", "study.yaml", "7"), "expected a cell's id or its number in the plan, 1 to 1"),
+        (
+            ("results", "study.yaml", "cell.corpus.source=cc100"),
+            "locations.cc100: expected the folder",
+        ),
+    ],
+)
+def test_a_mistake_in_the_call_is_a_message(
+    tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "study.yaml").write_text(HEAD)
+    result = run_grid(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr.decode()
+    assert b"Traceback" not in result.stderr
+
+
+def test_plan_prints_cells_and_counts_stages(tmp_path: Path) -> None:
+    result = run_grid("plan", CURSE, "--scale", "smoke", "blocks=[fixed width]", cwd=tmp_path)
+    assert result.returncode == 0
+    lines = result.stdout.decode().splitlines()
+    assert lines[0].split()[:2] == ["number", "cell"]
+    assert len(lines) == 2 + 3
+    assert "3 cells need" in result.stderr.decode()
+
+
+def test_plan_needs_no_text(tmp_path: Path) -> None:
+    result = run_grid("plan", CURSE, "--scale", "paper", "--format", "csv", cwd=tmp_path)
+    assert result.returncode == 0
+    assert len(pl.read_csv(BytesIO(result.stdout))) == 51
+    assert "its stages are not counted: locations.wikipedia" in result.stderr.decode()
+
+
+def test_options_and_overrides_come_in_any_order(tmp_path: Path) -> None:
+    result = run_grid(
+        "plan", "replicates.seed=[5]", "--format", "json", "--scale", "smoke", cwd=tmp_path
+    )
+    assert result.returncode == 2  # the first word is the study
+    result = run_grid(
+        "plan", CURSE, "blocks=wider", "--format", "parquet", "replicates.seed=[5, 6]",
+        "--scale", "smoke", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert pl.read_parquet(BytesIO(result.stdout))["seed"].to_list() == [5, 6, 5, 6]
+
+
+def test_show_tells_where_each_value_was_written(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(
+        HEAD + "  encoder: {heads: 1}\naxes:\n  - name: a\n    product:\n"
+        "      encoder.width: [8, 16]\n"
+    )
+    result = run_grid(
+        "show", "study.yaml", "2", "cell.encoder.layers=3", "--format", "csv", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    rows = {row[0]: row[1:] for row in pl.read_csv(BytesIO(result.stdout)).rows()}
+    assert rows["encoder.width"] == ("study.yaml:7", "16")
+    assert rows["encoder.layers"] == ("command line", "3")
+    assert rows["encoder.heads"] == ("study.yaml:3", "1")
+    assert rows["encoder.dropout"] == ("default", "0.1")
+    assert rows["tokenizer.languages"] == ("as `languages`", "2: de en")
+
+
+def test_status_and_results_of_a_study_that_never_ran(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(HEAD)
+    result = run_grid("status", "study.yaml", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "to run" in result.stdout.decode()
+    result = run_grid("results", "study.yaml", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stdout == b""
+    assert "no results yet" in result.stderr.decode()
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "grid", "--help"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.split("|")[-1].strip() for line in result.stderr.splitlines()}
+    assert not loaded & {"torch", "polars", "omegaconf", "yaml", "numpy", "rich"}
+    assert "examples:" in result.stdout
+
+
+def test_output_into_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "grid", "plan", str(CURSE), "--scale", "paper"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait(timeout=60) == 0
+    process.stderr.close()
+    assert b"Traceback" not in errors and b"BrokenPipe" not in errors

@@ -1,0 +1,201 @@
+"""Results: what finished stages say, as one tidy frame; its summary; its file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import grid
+from grid.errors import StoreError
+from grid.results import (
+    RESULTS,
+    collect,
+    publish,
+    read_frame,
+    results_sha256,
+    summary,
+    write_frame,
+)
+from grid.study import Study
+from grid.tables import as_text
+
+STUDY = """\
+cell:
+  languages: xlm-7
+  evaluation: {languages: [en, fr, sw, ur, el]}
+  encoder: {layers: 1, heads: 2}
+  pretraining: {updates: 10, batch_size: 2, sequence_length: 8}
+  tasks: {xnli: {}}
+axes:
+  - {name: width, product: {encoder.width: [8, 16]}}
+  - {name: again, product: {encoder.width: [8]}}
+replicates: {seed: [1, 2]}
+"""
+LANGUAGES = ("el", "en", "fr", "sw", "ur")
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.yaml"
+    path.write_text(STUDY, encoding="utf-8")
+    return grid.load(path, store=tmp_path / "runs")
+
+
+def artifact(study: Study, id: tuple[str, str], **files: Any) -> None:
+    folder = study.open_store().path(*id)
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def finish(study: Study, number: int, *, evaluated: bool = True) -> None:
+    """Writes the files of one cell's finished stages."""
+    cell = study.cells[number - 1]
+    roles = study.graph().cells[cell.id]
+    seen = {"tokens": 100, "sequences": 20, "epochs": 0.5}
+    artifact(
+        study,
+        roles["pretraining"],
+        exposure={
+            "languages": dict.fromkeys(cell.config.languages, seen),
+            "updates": 10,
+            "tokens": 700,
+        },
+        curve=[[5, 8.0, 350], [10, 7.5 + cell.seed, 700]],
+    )
+    if not evaluated:
+        return
+
+    def rows(task: str, values: dict[str, float]) -> list[dict[str, Any]]:
+        return [
+            {
+                "task": task,
+                "metric": metric,
+                "language": code,
+                "value": value + (code in ("sw", "ur")),
+                "n": 50,
+                "seen": code != "el",
+            }
+            for metric, value in values.items()
+            for code in LANGUAGES
+        ]
+
+    scores = {"bits_per_byte": 2.0 + cell.seed, "unigram_bits_per_byte": 4.0, "coverage": 1.0}
+    artifact(study, roles["evaluation"], scores=rows("likelihood", scores))
+    artifact(study, roles["finetuning/xnli"], scores=rows("xnli", {"accuracy": 0.4}))
+
+
+def test_the_frame_has_a_row_for_each_block_cell_metric_and_language(study: Study) -> None:
+    for number in (1, 2, 3, 4):
+        finish(study, number)
+    frame = study.results()
+    # Two cells stand in both blocks: 4 + 2, each with 2 pretraining rows and 4 x 5 scores.
+    assert len(frame) == 6 * (2 + 4 * 5)
+    assert frame.select("block", "cell").unique().height == 6
+    row = frame.filter(
+        (pl.col("block") == "width")
+        & (pl.col("encoder.width") == 16)
+        & (pl.col("seed") == 2)
+        & (pl.col("metric") == "bits_per_byte")
+        & (pl.col("language") == "sw")
+    ).row(0, named=True)
+    assert row["value"] == 5.0
+    assert (row["n_languages"], row["tokens_seen"], row["epochs_seen"]) == (7, 100, 0.5)
+    assert (row["n"], row["updates"], row["source"]) == (50, 10, "synthetic")
+    assert (row["profile"], row["synthetic"], row["seen"]) == ("wikipedia", True, True)
+    assert (row["study"], row["scale"]) == ("small", "laptop")
+
+
+def test_an_unseen_language_has_no_exposure(study: Study) -> None:
+    finish(study, 1)
+    rows = study.results().filter(pl.col("language") == "el")
+    assert rows["seen"].to_list() == [False] * len(rows)
+    assert set(rows["tokens_seen"]) == {0}
+    assert set(rows["epochs_seen"]) == {0.0}
+
+
+def test_pretraining_rows_carry_the_last_loss_and_all_tokens(study: Study) -> None:
+    finish(study, 1, evaluated=False)
+    frame = study.results().filter(pl.col("block") == "width")
+    assert frame["metric"].to_list() == ["tokens", "final_loss"]
+    assert frame["value"].to_list() == [700.0, 8.5]
+    assert frame["language"].to_list() == [None, None]
+
+
+def test_nothing_finished_is_an_empty_frame_of_the_same_columns(study: Study) -> None:
+    empty = study.results()
+    assert empty.is_empty()
+    finish(study, 1)
+    assert study.results().schema == empty.schema
+
+
+def test_the_summary_averages_groups_of_languages_then_seeds(study: Study) -> None:
+    for number in (1, 2, 3):
+        finish(study, number)
+    table = summary(study.results(), study.paths)
+    assert table.select("block", "encoder.width", "seeds").rows() == [
+        ("width", 8, 2),
+        ("width", 16, 1),
+        ("again", 8, 2),
+    ]
+    first = table.row(0, named=True)
+    assert first["bits/byte low"] == pytest.approx(4.5)
+    assert first["bits/byte high"] == pytest.approx(3.5)
+    # Not all of the seven are scored here, so `all` are the five that are.
+    assert first["bits/byte all"] == pytest.approx(3.5 + 2 / 5)
+    assert first["unigram all"] == pytest.approx(4.4)
+    assert first["xnli"] == pytest.approx(0.8)
+    assert first["tokens"] == 700
+    assert "majority" not in table.columns  # never scored
+
+
+def test_the_file_is_written_once_and_left_alone_when_nothing_changed(study: Study) -> None:
+    finish(study, 1)
+    frame = publish(study, study.graph())
+    path = study.folder / RESULTS
+    assert read_frame(path).equals(frame)
+    before, checksum = path.stat().st_mtime_ns, results_sha256(study)
+    publish(study, study.graph())
+    assert path.stat().st_mtime_ns == before
+    finish(study, 2)
+    publish(study, study.graph())
+    assert results_sha256(study) != checksum
+    assert not list(study.folder.glob(".*"))
+    description = json.loads((study.folder / "study.json").read_text())
+    assert (description["name"], description["scale"]) == ("small", "laptop")
+    assert read_frame(study.folder / "plan.parquet")["number"].to_list() == [1, 2, 3, 4]
+
+
+def test_a_damaged_results_file_is_written_anew(study: Study) -> None:
+    finish(study, 1)
+    study.folder.mkdir(parents=True)
+    (study.folder / RESULTS).write_bytes(b"not parquet")
+    publish(study, study.graph())
+    assert len(read_frame(study.folder / RESULTS)) > 0
+
+
+def test_a_damaged_artifact_is_named(study: Study) -> None:
+    cell = study.cells[0]
+    roles = study.graph().cells[cell.id]
+    artifact(study, roles["pretraining"])
+    with pytest.raises(StoreError, match=r"exposure\.json: the artifact is damaged"):
+        collect(study, study.graph())
+
+
+def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="a file is where a folder should be"):
+        write_frame(pl.DataFrame({"a": [1]}), tmp_path / "file" / "sub" / "results.parquet")
+
+
+def test_a_table_is_aligned_text() -> None:
+    frame = pl.DataFrame({"name": ["a", "bcd"], "value": [1.23456, None], "tokens": [7, 12_345]})
+    assert as_text(frame).splitlines() == [
+        "name  value  tokens",
+        "-------------------",
+        "a     1.235       7",
+        "bcd       -  12,345",
+    ]

@@ -1,0 +1,245 @@
+"""Studies: laid together from files, scales, sites and overrides, with the place of a mistake."""
+
+from pathlib import Path
+
+import pytest
+
+import grid
+from grid.errors import StudyError
+from grid.study import Study
+
+ROOT = Path(__file__).resolve().parents[2]
+CURSE = ROOT / "studies" / "curse_of_multilinguality.yaml"
+
+SMALL = """\
+title: Small
+cell:
+  languages: [en, de]
+  encoder: {layers: 1, width: 16, heads: 2}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GRID_STORE", raising=False)
+
+
+def write(tmp_path: Path, text: str, name: str = "study.yaml") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refused(path: Path, *overrides: str, scale: str | None = None) -> str:
+    with pytest.raises(StudyError) as caught:
+        grid.load(path, *overrides, scale=scale)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scale", "cells"), [("smoke", 10), ("laptop", 14), ("paper", 51), ("real", 34)]
+)
+def test_curse_study_expands_at_every_scale(scale: str, cells: int) -> None:
+    assert len(grid.load(CURSE, scale=scale).cells) == cells
+
+
+def test_curse_blocks_share_the_cells_that_are_equal() -> None:
+    study = grid.load(CURSE, scale="smoke")
+    shared = {cell.blocks for cell in study.cells}
+    # 7 languages counting all 7 is 7 languages; 30 with the tokenizer of 30 is 30.
+    assert ("fixed width", "wider", "equal exposure") in shared
+    assert ("fixed width", "one tokenizer") in shared
+
+
+def test_laptop_can_add_the_control_blocks() -> None:
+    assert len(grid.load(CURSE, "blocks=all").cells) > len(grid.load(CURSE).cells)
+    only = grid.load(CURSE, "blocks=[wider]", "replicates.seed=[7]")
+    assert {cell.blocks for cell in only.cells} == {("wider",)}
+    assert {cell.seed for cell in only.cells} == {7}
+
+
+def test_cell_ids_do_not_depend_on_the_blocks_that_are_run() -> None:
+    every = {cell.id for cell in grid.load(CURSE, "blocks=all").cells}
+    assert {cell.id for cell in grid.load(CURSE, "blocks=[wider]").cells} < every
+
+
+def test_defaults_come_from_the_dataclasses_and_values_from_the_file(tmp_path: Path) -> None:
+    (cell,) = grid.load(write(tmp_path, SMALL)).cells
+    assert cell.config.encoder.width == 16
+    assert cell.config.encoder.max_positions == 512
+    assert cell.config.languages == ["de", "en"]
+    assert cell.config.tokenizer.languages == ["de", "en"]
+    assert cell.config.evaluation.languages == ["de", "en"]
+
+
+def test_extends_scale_site_and_override_win_in_this_order(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        """\
+cell: {languages: [en], encoder: {layers: 1, width: 16, heads: 2}, seed: 1}
+locations: {cc100: base}
+scales:
+  laptop: {cell: {encoder: {layers: 2}}}
+""",
+        "base.yaml",
+    )
+    path = write(
+        tmp_path,
+        """\
+extends: base.yaml
+cell: {encoder: {width: 32}}
+locations: {cc100: study, wikipedia: study}
+scales:
+  laptop: {cell: {encoder: {dropout: 0.2}}}
+""",
+    )
+    site = tmp_path / "sites" / "here.yaml"
+    site.parent.mkdir()
+    site.write_text("locations: {cc100: text}\nexecution: {workers: 3}\nstore: out\n")
+    study = grid.load(path, "cell.encoder.layers=4", "locations.other=o", site=site)
+    encoder = study.cells[0].config.encoder
+    assert (encoder.width, encoder.heads, encoder.layers, encoder.dropout) == (32, 2, 4, 0.2)
+    assert study.locations == {
+        "cc100": str(site.parent / "text"),
+        "wikipedia": str(tmp_path / "study"),
+        "other": str(tmp_path / "o"),
+    }
+    assert study.execution.workers == 3
+    assert study.store == site.parent / "out"
+
+
+def test_store_is_the_argument_then_the_environment_then_the_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, SMALL)
+    assert grid.load(path).store == Path("runs")
+    write(tmp_path, "store: from_site\n", "grid.yaml")
+    assert grid.load(path).store == tmp_path / "from_site"
+    monkeypatch.setenv("GRID_STORE", "from_environment")
+    assert grid.load(path).store == Path("from_environment")
+    assert grid.load(path, store="given").store == Path("given")
+
+
+def test_a_site_may_only_place_work(tmp_path: Path) -> None:
+    write(tmp_path, "cell: {seed: 3}\n", "grid.yaml")
+    message = refused(write(tmp_path, SMALL))
+    assert message.startswith("grid.yaml:1: cell: unknown key")
+    assert "locations, execution, store" in message
+
+
+def test_language_sets_of_a_study_are_relative_to_it(tmp_path: Path) -> None:
+    folder = tmp_path / "sub"
+    folder.mkdir()
+    (folder / "sets.json").write_text('{\n\t"mine": ["sw", "en"], "xlm-7": ["fr"]\n}\n')
+    path = write(folder, "language_sets: sets.json\ncell: {languages: mine}\n")
+    assert grid.load(path).cells[0].config.languages == ["en", "sw"]
+    assert grid.load(path, "cell.languages=xlm-7").cells[0].config.languages == ["fr"]
+    (tmp_path / "other.yaml").write_text("mine: [ur]\n")
+    (cell,) = grid.load(path, "language_sets=other.yaml").cells
+    assert cell.config.languages == ["ur"]
+
+
+def test_norwegian_is_a_language_and_1e_3_a_number(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "cell: {languages: [no, en], pretraining: {learning_rate: 1e-3, updates: 1_000, "
+        "batch_size: 1e2}}\n",
+    )
+    config = grid.load(path).cells[0].config
+    assert config.languages == ["en", "no"]
+    assert config.pretraining.learning_rate == 0.001
+    assert (config.pretraining.updates, config.pretraining.batch_size) == (1000, 100)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cell: {languages: [en]\n", "study.yaml:2: not valid YAML"),
+        ("cell:\n\tlanguages: [en]\n", "study.yaml:2: not valid YAML"),
+        ("title: a\ntitle: b\n", "study.yaml:2: title: written twice, first at study.yaml:1"),
+        ("", "study.yaml:1: expected a study, found an empty file"),
+        ("- a\n", "study.yaml:1: expected a mapping"),
+        ("title: ${oc.env:HOME}\n", "study.yaml:1: title: found '${oc.env:HOME}'"),
+        ("title: !!python/name:os.system x\n", "not allowed in a study"),
+        ("cells: {}\n", "study.yaml:1: cells: unknown key (did you mean cell?)"),
+        ("extends: gone.yaml\n", "study.yaml:1: extends: no such file: gone.yaml"),
+        ("extends: study.yaml\n", "study.yaml:1: extends: goes round in a circle"),
+        ("scales: {laptop: {scales: {}}}\n", "scales.laptop.scales: unknown key"),
+        ("execution: {worker: 3}\n", "execution.worker: unknown key (did you mean workers?)"),
+        ("execution:\n  workers: 0\n", "study.yaml:2: execution.workers: expected at least 1"),
+        ("claims: [{says: a}]\n", "study.yaml:1: claims[0]: expected `expect`"),
+        ("figures: xlmr_figure_2\n", "study.yaml:1: figures: expected a list"),
+        ("replicates: {sed: [1]}\n", "replicates.sed: unknown key (did you mean seed?)"),
+        ("replicates: {seed: [1, 1]}\n", "replicates.seed: expected each seed once"),
+        ("language_sets: gone.json\n", "gone.json: no such file"),
+        ("language_sets: {a: [en, en]}\n", "language_sets.a: expected each language once"),
+        ("a: &a [*a]\n", "expands without end"),
+        ("title: \udcff", "expected UTF-8 text"),
+    ],
+)
+def test_a_mistake_names_its_file_line_and_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert message in refused(path)
+
+
+def test_an_error_in_an_extended_file_names_that_file(tmp_path: Path) -> None:
+    write(tmp_path, "cell:\n  encoder:\n    wdith: 3\n", "base.yaml")
+    message = refused(write(tmp_path, "extends: base.yaml\n"))
+    assert message.startswith("base.yaml:3: cell.encoder.wdith: unknown key (did you mean width?)")
+
+
+def test_unknown_scale_lists_the_legal_ones() -> None:
+    message = refused(CURSE, scale="laptp")
+    assert "unknown scale 'laptp' (did you mean laptop?)" in message
+    assert "paper, laptop, smoke, real" in message
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("cell.encoder.layers", "expected key=value"),
+        ("encoder.layers=3", "unknown key (did you mean cell.encoder.layers?)"),
+        ("cell.encoder.layers=[", "not valid YAML"),
+        ("cell.encoder.layers=two", "command line: cell.encoder.layers: expected int, found 'two'"),
+        ("blocks=[widr]", "unknown block 'widr' (did you mean wider?)"),
+        ("axes.widr.zip.languages=[xlm-7]", "unknown block 'widr' (did you mean wider?)"),
+        ("cell.languages=[en]", "has no effect"),
+        ("cell.seed=4", "write replicates.seed=[4]"),
+    ],
+)
+def test_a_mistaken_override_is_refused(override: str, message: str) -> None:
+    assert message in refused(CURSE, override, scale="smoke")
+
+
+def test_an_override_may_change_one_axis_of_a_block() -> None:
+    study = grid.load(CURSE, "axes.wider.zip.encoder.width=[8, 12]", "blocks=wider", scale="smoke")
+    assert [cell.config.encoder.width for cell in study.cells] == [8, 12]
+
+
+def test_a_cell_is_found_by_number_id_or_beginning() -> None:
+    study = grid.load(CURSE, scale="smoke")
+    cell = study.cells[3]
+    assert study.cell("4") is cell
+    assert study.cell(cell.id) is cell
+    assert study.cell(cell.id[:-2]) is cell
+    with pytest.raises(StudyError, match="could be any of"):
+        study.cell("xlm-30")
+    with pytest.raises(StudyError, match="is not in curse_of_multilinguality at scale smoke"):
+        study.cell("nothing")
+
+
+def test_claims_and_figures_are_kept() -> None:
+    study: Study = grid.load(CURSE, scale="smoke")
+    assert study.figures == ("xlmr_figure_2", "xlmr_figure_4")
+    assert study.claims[0].expect["of"] == {"block": "fixed width", "languages": "xlm-100"}
+
+
+def test_plan_has_a_row_for_each_cell() -> None:
+    plan = grid.load(CURSE, scale="smoke").plan()
+    assert plan["number"].to_list() == list(range(1, 11))
+    assert plan.columns == [
+        "number", "cell", "blocks", "seed", "languages", "encoder.width", "n_languages"
+    ]  # fmt: skip
+    assert plan["encoder.width"].to_list()[3] == 24
