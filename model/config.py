@@ -35,7 +35,7 @@ class SyntheticConfig:
     """Content concepts in the world that all languages share."""
     cognates: float = 0.5
     """Share of content words that a language inherits from its family."""
-    loanwords: float = 0.05
+    loanwords: float = 0.1
     """Share of content words that are international: one form, spelt in each script."""
     shared_meaning: bool = True
     """False scrambles concepts per language: the control in which nothing can transfer."""
@@ -222,6 +222,10 @@ class PretrainingConfig:
     clip: float = 1.0
     """Largest gradient norm; 0 switches clipping off."""
     mask_probability: float = 0.15
+    """Share of the tokens that are chosen: 80 % of them <mask>, 10 % random, 10 % kept."""
+    mask_unit: str = "piece"
+    """`piece` (each alone, as XLM-R), or `word`: all pieces of a word together (fairseq's option
+    mask-whole-words), as the likelihood of held-out spans asks for it."""
     """Share of tokens to predict: 80 % masked, 10 % random, 10 % kept."""
     precision: str = "bf16"
     """`bf16` or `fp32`."""
@@ -245,6 +249,7 @@ class PretrainingConfig:
             "between 0 and 1",
             self.mask_probability,
         )
+        _one_of(self.mask_unit, "pretraining.mask_unit", ("piece", "word"))
         _one_of(self.precision, "pretraining.precision", ("bf16", "fp32"))
 
 
@@ -330,8 +335,10 @@ class CellConfig:
             ("evaluation.languages", self.evaluation.languages or []),
         ):
             unique = set(languages)
-            repeated = [] if len(unique) == len(languages) else sorted(
-                code for code in unique if languages.count(code) > 1
+            repeated = (
+                []
+                if len(unique) == len(languages)
+                else sorted(code for code in unique if languages.count(code) > 1)
             )
             _require(not repeated, name, "each language once", repeated)
         for name in self.tasks:

@@ -1,10 +1,11 @@
 """A fork server: imports once, then forks a clean process for each attempt that it is told to run.
 
-`python -m grid.launch.server light|torch|cold MODULE...` reads attempt folders, one a line, on standard
-input and writes one JSON object a line on standard output: `ready`, then `started` and `ended` for
-each attempt. So a short stage costs a fork instead of a Python start with its imports, and still
-has a process, a log and a lease of its own. Attempts stay in the launcher's process group, so that
-killing the group ends them all, and they die with the server, which ends when its input does.
+`python -m grid.launch.server light|torch|cold MODULE...` reads attempt folders, one a line, on
+standard input and writes one JSON object a line on standard output: `ready`, then `started` and
+`ended` for each attempt. So a short stage costs a fork instead of a Python start with its imports,
+and still has a process, a log and a lease of its own. Attempts stay in the launcher's process
+group, so that killing the group ends them all, and they die with the server, which ends when its
+input does.
 """
 
 import argparse

@@ -70,21 +70,30 @@ def derived_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
+def _fan_in_deviation(name: str, parameter: Tensor, config: EncoderConfig) -> float:
+    # Columns are the fan-in of a linear layer and the width of an embedding alike.
+    deviation = 1 / math.sqrt(parameter.shape[1])
+    if name.endswith("word_embeddings.weight"):
+        return 2 * deviation
+    adds_to_residual = name.endswith(("attention.dense.weight", "output.weight"))
+    return deviation / math.sqrt(2 * config.layers) if adds_to_residual else deviation
+
+
 @torch.no_grad()
 def initialise(model: nn.Module, config: EncoderConfig, seed: int) -> None:
     """Draws every matrix from its own stream, keyed by (seed, name), and resets the rest.
 
-    `normal`: standard deviation `init_std` everywhere, as published. `fan_in`: 1/sqrt(fan-in);
-    word, position and type embeddings take 1/sqrt(H), for the tied table is also the decoder's
-    matrix, whose fan-in is H. Norms start at 1, biases and the padding row at 0.
+    `normal`: standard deviation `init_std` everywhere, as published. `fan_in`, for small widths:
+    1/sqrt(fan-in), over sqrt(2 layers) where a matrix adds to the residual stream (Radford et al.
+    2019, Section 2.3), and 2/sqrt(H) for words, but `init_std` for positions, so that at first a
+    word counts for more than its place. Norms start at 1, biases and the padding row at 0.
     """
     for name, parameter in model.named_parameters():
         if parameter.ndim < 2:
             parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
             continue
-        # Columns are the fan-in of a linear layer and the width of an embedding alike.
-        fan_in = config.initialization == "fan_in"
-        deviation = 1 / math.sqrt(parameter.shape[1]) if fan_in else config.init_std
+        small = config.initialization == "normal" or "position" in name
+        deviation = config.init_std if small else _fan_in_deviation(name, parameter, config)
         generator = torch.Generator().manual_seed(derived_seed("init", seed, name))
         draw = torch.empty(parameter.shape).normal_(0.0, deviation, generator=generator)
         parameter.copy_(draw)

@@ -53,10 +53,12 @@ class Batches:
         rows: int,
         mask_id: int,
         seed: int,
+        word_starts: np.ndarray | None = None,
     ) -> None:
         """shards: the shards artifact of each language, opened when it is first drawn.
 
         mixing: `mixed` (each sequence draws its language) or `monolingual` (each batch does).
+        word_starts: bool [rows], the ids that begin a word, to mask whole words; None: pieces.
         Raises InputError for shards that are empty, damaged, or of another tokenizer.
         """
         self.languages = sorted(probabilities)
@@ -73,7 +75,9 @@ class Batches:
         self._monolingual = mixing == "monolingual"
         self._mask_id = mask_id
         self._seed = seed % 2**64
-        self._most = min(self._inner, int(mask_probability * self._inner) + 1)
+        self._word_starts = word_starts
+        most = int(mask_probability * self._inner) + 1 if word_starts is None else self._inner
+        self._most = min(self._inner, most)
 
     def batch(self, step: int) -> Batch:
         """The batch of update `step`, counted from 0."""
@@ -87,7 +91,11 @@ class Batches:
         tokens_BT[:, -1] = EOS
         self._fill(tokens_BT[:, 1:-1], languages_B.tolist(), starts_B.tolist())
         end = size * (3 + inner)
-        positions_N = self._choose(words[3 * size : end].reshape(size, inner), counts_B)
+        draws_BT = words[3 * size : end].reshape(size, inner)
+        if self._word_starts is None:
+            positions_N = self._choose(draws_BT, counts_B)
+        else:
+            positions_N = self._choose_words(draws_BT, self._word_starts[tokens_BT[:, 1:-1]])
         targets_N = tokens_BT.reshape(-1)[positions_N]
         self._corrupt(tokens_BT.reshape(-1), positions_N, targets_N, words[end:])
         return Batch(
@@ -130,6 +138,14 @@ class Batches:
         words = ((words >> bits) << bits) | columns
         limits = np.sort(words, axis=1)[np.arange(len(words)), counts - 1]
         chosen = (words <= limits[:, None]) & (counts > 0)[:, None]
+        rows, places = np.divmod(np.flatnonzero(chosen), self._inner)
+        return rows * (self._inner + 2) + places + 1
+
+    def _choose_words(self, words: np.ndarray, starts_BT: np.ndarray) -> np.ndarray:
+        """Flat indices of the pieces of the words that are drawn, each with the probability."""
+        word_BT = np.cumsum(starts_BT, axis=1) - starts_BT[:, :1]
+        draw_BT = np.take_along_axis(words, word_BT, axis=1)
+        chosen = (draw_BT >> _TO_DOUBLE) * _DOUBLE < self._mask_probability
         rows, places = np.divmod(np.flatnonzero(chosen), self._inner)
         return rows * (self._inner + 2) + places + 1
 

@@ -31,6 +31,10 @@ SPECIALS = 4
 """The first id of an ordinary piece."""
 
 _SPACE = "\u2581"
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]"
+)
+"""Thai, Lao, Burmese, Khmer, Chinese and Japanese: written without white space between words."""
 _LONGEST_LINE = 4096
 """Characters that SentencePiece is trained on at once: longer lines are cut, not dropped."""
 
@@ -81,6 +85,14 @@ class Tokenizer:
         """The text as the pieces see it, and as `decode` gives it back where nothing is <unk>."""
         prepared = self._prepare(text) if self._prepare else text
         return self._processor.normalize(prepared).replace(_SPACE, " ").removeprefix(" ")
+
+    def word_starts(self) -> np.ndarray:
+        """bool [rows]: the ids that begin a word. Without white space every piece is one."""
+        starts = np.ones(self.rows, bool)
+        for piece in range(SPECIALS - 1, self.rows - 2):
+            text = self._processor.id_to_piece(piece)
+            starts[piece + 1] = text.startswith(_SPACE) or _UNSPACED.match(text) is not None
+        return starts
 
     def align(self, line: str) -> list[tuple[int, int, int]]:
         """Ids of one line, each with the part [begin, end) of the line that it stands for.

@@ -55,6 +55,7 @@ def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context
         rows=tokenizer.rows,
         mask_id=tokenizer.mask,
         seed=derived_seed("batches", config.seed),
+        word_starts=tokenizer.word_starts() if recipe.mask_unit == "word" else None,
     )
     model = build(config.encoder, tokenizer.rows, config.seed)
     record = Record(languages=languages, total=updates)

@@ -1,4 +1,4 @@
-"""A small real world for the tests of training and tasks: two languages, through every text stage."""
+"""A small real world for tests of training and tasks: two languages, through every text stage."""
 
 from dataclasses import dataclass
 from pathlib import Path

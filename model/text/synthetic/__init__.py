@@ -24,9 +24,7 @@ text has all three (Kreutzer et al. 2022, arXiv 2103.12028, audit CC-100's like)
 
 
 @lru_cache(maxsize=8)
-def _world(
-    seed: int, concepts: int, profile: str
-) -> World:
+def _world(seed: int, concepts: int, profile: str) -> World:
     return World(SyntheticConfig(seed=seed, concepts=concepts, profile=profile))
 
 
@@ -54,9 +52,9 @@ def corpus_bytes(config: SyntheticConfig, language: str) -> int:
         share = facts.cc100_gib / max(f.cc100_gib for f in LANGUAGES.values())
     else:
         share = facts.wikipedia_gib / max(f.wikipedia_gib for f in LANGUAGES.values())
-    return max(config.smallest, round(config.size * share**config.skew)) if share > 0 else (
-        config.smallest
-    )
+    if share == 0:
+        return config.smallest
+    return max(config.smallest, round(config.size * share**config.skew))
 
 
 def write_corpus(config: SyntheticConfig, language: str, path: Path) -> None:
@@ -75,9 +73,8 @@ def write_corpus(config: SyntheticConfig, language: str, path: Path) -> None:
             rows = grammar.rows(events, rng.random(n) < typos)
             text = grammar.text(rows)
             if code_mixed or boilerplate:
-                text = _with_noise(
-                    text, rng, english.sentences(events.take(np.arange(40))), code_mixed, boilerplate
-                )
+                others = english.sentences(events.take(np.arange(40)))
+                text = _with_noise(text, rng, others, code_mixed, boilerplate)
             encoded = text.encode()
             if written + len(encoded) > wanted:
                 end = encoded.find(b"\n\n", wanted - written)
@@ -89,11 +86,11 @@ def write_corpus(config: SyntheticConfig, language: str, path: Path) -> None:
 def _with_noise(
     text: str, rng: np.random.Generator, english: list[str], code_mixed: float, boilerplate: float
 ) -> str:
-    """Some lines become an English sentence, or one of four lines that keep coming back."""
+    """Some lines become English, and others one of four English lines: menus and notices."""
     lines = text.split("\n")
     draw = rng.random(len(lines))
     choice = rng.integers(0, len(english), size=len(lines))
     for i in np.flatnonzero(draw < code_mixed + boilerplate):
         if lines[i]:
-            lines[i] = english[choice[i]] if draw[i] < code_mixed else lines[choice[i] % 4] or lines[i]
+            lines[i] = english[choice[i]] if draw[i] < code_mixed else english[choice[i] % 4]
     return "\n".join(lines)

@@ -2,8 +2,8 @@
 
 A premise is an event with some of its details. What follows from it has fewer details
 (entailment); what adds a detail that the premise leaves open is neutral; what denies it, or names
-the opposite property or another place, contradicts it. The three need the meaning of words, and
-the same examples are rendered in every language, as XNLI's were translated.
+the opposite property, another place or another number, contradicts it. The same examples are
+rendered in every language, as XNLI's were translated.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,7 @@ LABELS = ("entailment", "neutral", "contradiction")
 _DETAILS = ("person_property", "thing_property", "place", "number")
 
 
-def examples(
-    config: SyntheticConfig, split: str, count: int
-) -> tuple[Events, Events, np.ndarray]:
+def examples(config: SyntheticConfig, split: str, count: int) -> tuple[Events, Events, np.ndarray]:
     """Premises, hypotheses and labels (places in LABELS, balanced); different in each split."""
     world = world_of(config)
     rng = generator(config.seed, "inference", split)
@@ -70,9 +68,7 @@ def _drop_details(rng: np.random.Generator, premises: Events) -> Events:
     return premises.replace(**dropped)
 
 
-def _add_detail(
-    world: World, rng: np.random.Generator, less: Events, premises: Events
-) -> Events:
+def _add_detail(world: World, rng: np.random.Generator, less: Events, premises: Events) -> Events:
     """One detail that the premise leaves open is filled in at random."""
     n = len(less)
     open_details = np.stack([getattr(premises, name) < 0 for name in _DETAILS], axis=1)
@@ -91,9 +87,11 @@ def _add_detail(
 
 
 def _deny(world: World, rng: np.random.Generator, less: Events, premises: Events) -> Events:
-    """The opposite property, another place, or, failing these or half the time, a negation."""
+    """The opposite property, another place or number, or, where there is none, a negation."""
     n = len(less)
     way = rng.integers(0, 6, size=n)
+    number = (way >= 4) & (premises.number >= 0)
+    other_number = 2 + (premises.number - 2 + rng.integers(1, 18, size=n)) % 18
     person = (way == 0) & (premises.person_property >= 0)
     thing = (way == 1) & (premises.thing_property >= 0)
     place = (way == 2) & (premises.place >= 0)
@@ -109,7 +107,8 @@ def _deny(world: World, rng: np.random.Generator, less: Events, premises: Events
             thing, world.opposite(premises.thing_property), less.thing_property
         ),
         place=np.where(place, elsewhere, less.place),
-        negated=np.where(person | thing | place, less.negated, ~less.negated),
+        number=np.where(number, other_number, less.number),
+        negated=np.where(person | thing | place | number, less.negated, ~less.negated),
     )
 
 

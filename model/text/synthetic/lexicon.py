@@ -2,9 +2,10 @@
 
 The levels follow languages.csv. A concept has a form in the family; a branch keeps it with
 probability `cognates` and otherwise coins its own; so does a language with its branch's form.
-What is inherited undergoes one regular change of a consonant at each level. Grammar words are
-inherited in the same way. International words have one form everywhere. All of it is spelt in the
-language's script, so that a shared word looks the same only within a script.
+What is inherited undergoes one regular change of a consonant at each level. Grammar words, the most
+conserved part of a vocabulary, are the family's, unchanged. International words have one form
+everywhere. All of it is spelt in the language's script, so that a shared word looks the same only
+within a script.
 """
 
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def _sound_change(names: tuple[object, ...], words: list[Word]) -> list[Word]:
 
 
 def _coin_all(names: tuple[object, ...], concepts: int) -> list[Word]:
-    content = _coin((*names, "content"), concepts, (0.12, 0.68, 0.2))
+    content = _coin((*names, "content"), concepts, (0.45, 0.5, 0.05))
     return content + _coin((*names, "grammar"), len(GRAMMAR), (1.0,))
 
 
@@ -107,8 +108,9 @@ def _inherit(
     names: tuple[object, ...], parent: list[Word], concepts: int, share: float
 ) -> list[Word]:
     own = _coin_all(names, concepts)
-    kept = _sound_change((*names, "change"), parent)
+    kept = _sound_change((*names, "change"), parent[:concepts]) + parent[concepts:]
     keeps = generator(*names, "keeps").random(len(parent)) < share
+    keeps[concepts:] = share > 0
     return [k if keep else o for k, o, keep in zip(kept, own, keeps, strict=True)]
 
 
@@ -123,8 +125,7 @@ def _forms(seed: int, concepts: int, cognates: float, loanwords: float, code: st
     everywhere = _coin_all((seed, "international"), concepts)
     is_everywhere = generator(seed, "international", "which").random(concepts) < loanwords
     return [
-        everywhere[i] if i < concepts and is_everywhere[i] else word
-        for i, word in enumerate(words)
+        everywhere[i] if i < concepts and is_everywhere[i] else word for i, word in enumerate(words)
     ]
 
 
@@ -156,9 +157,7 @@ def lexicon(
     content = spelt[:concepts]
     if not shared_meaning:
         content = [content[i] for i in generator(seed, "scramble", base).permutation(concepts)]
-    return Lexicon(
-        words=tuple(content), grammar=dict(zip(GRAMMAR, spelt[concepts:], strict=True))
-    )
+    return Lexicon(words=tuple(content), grammar=dict(zip(GRAMMAR, spelt[concepts:], strict=True)))
 
 
 def lexicon_of(config: SyntheticConfig, concepts: int, code: str) -> Lexicon:

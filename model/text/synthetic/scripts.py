@@ -53,7 +53,9 @@ _ETHIOPIC = (
     0x12D8, 0x1348, 0x1200, 0x1208, 0x1228, 0x12C8, 0x12E8, 0x1278, 0x1238,
 )  # fmt: skip
 _ETHIOPIC_ORDERS = dict(zip(VOWELS, (3, 4, 2, 6, 1), strict=True))
-_HANGUL_INITIALS = dict(zip(CONSONANTS, (17, 7, 16, 3, 15, 0, 6, 2, 9, 12, 8, 18, 5, 11, 4, 13, 14, 10)))  # noqa: B905, E501
+_HANGUL_INITIALS = dict(
+    zip(CONSONANTS, (17, 7, 16, 3, 15, 0, 6, 2, 9, 12, 8, 18, 5, 11, 4, 13, 14, 10), strict=True)
+)
 _HANGUL_VOWELS = dict(zip(VOWELS, (0, 5, 20, 8, 13), strict=True))
 _HANGUL_FINALS = {"": 0, "n": 4, "l": 8, "m": 16, "k": 1, "t": 7, "s": 19, "r": 21}
 _KANA = dict(

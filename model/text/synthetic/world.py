@@ -86,7 +86,7 @@ class World:
         )
 
     def _preferences(self, rng: np.random.Generator, of: str, what: str, count: int) -> np.ndarray:
-        """[concepts of class `of`, count]: what each goes with in its topic, the most usual first."""
+        """[concepts of class `of`, count]: what each goes with in its topic, commonest first."""
         topics, choices = self._by_topic[of], self._by_topic[what]
         first = self.classes[of].start
         count = min(count, choices.shape[1])

@@ -67,7 +67,7 @@ def test_a_piece_goes_with_the_span_in_which_it_begins(world) -> None:
         for token in span.tokens:
             stands_for = pieces.decode([token])
             first = line.index(stands_for, place) if stands_for else place
-            assert not stands_for or first < end and first + len(stands_for) > begin
+            assert not stands_for or (first < end and first + len(stands_for) > begin)
             place = first + len(stands_for)
 
 
