@@ -8,6 +8,7 @@ value was written.
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -201,7 +202,7 @@ def read_replicates(node: Node | None, seed: int) -> list[int]:
         if type(value.value) is not int:
             raise fail(value, "replicates.seed", f"expected int, found {found(value)}")
     numbers = [value.value for value in values]
-    repeated = sorted({number for number in numbers if numbers.count(number) > 1})
+    repeated = sorted(number for number, count in Counter(numbers).items() if count > 1)
     if repeated:
         raise fail(seeds, "replicates.seed", f"expected each seed once, found {repeated} again")
     return numbers

@@ -8,17 +8,17 @@ at a point is reported where its value was written.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from functools import reduce
+from operator import attrgetter, getitem
 from typing import Any
 
 from grid.axes import Block, Point, describe, written
 from grid.identity import digest
-from grid.language_sets import LANGUAGE_PATHS, LanguageSets, unknown_language
+from grid.language_sets import LANGUAGE_PATHS, LanguageSets
 from grid.schema import check, complete, hints, leaf_hint
 from grid.tree import Node, fail, overlay
 from model.config import CellConfig, TaskConfig
 from model.errors import InputError
-from model.languages import LANGUAGES
 
 Coordinate = str | int | float | bool | None
 
@@ -160,6 +160,8 @@ class _Template:
         tree = complete(check(resolved, CellConfig, "cell"))
         for path in block.paths:
             self._require_task(path, tree)
+        # What a point of a union does not set, for it is an axis of another part only.
+        self.unset = {path: reduce(getitem, path.split("."), tree) for path in block.paths}
         touched = {*block.paths, *LANGUAGE_PATHS, "seed"}
         try:
             self.root = _group(CellConfig, tree, "", touched)
@@ -168,7 +170,7 @@ class _Template:
 
     def cell(self, point: Point, seed: int) -> CellConfig:
         """The configuration at a point. Raises StudyError, placed where the value was written."""
-        values: dict[str, Any] = {"seed": seed}
+        values: dict[str, Any] = {**self.unset, "seed": seed}
         languages = dict(self.languages)
         for path, node in point.items():
             known = (id(node), path)
@@ -229,9 +231,14 @@ class _Template:
                 self.sets.check_synthetic(codes or [], node, f"cell.{path}")
         for name, task in config.tasks.items():
             path = f"tasks.{name}.train_language"
-            if task and task.source == "synthetic" and task.train_language not in LANGUAGES:
+            if task and task.source == "synthetic" and task.train_language != "en":
                 node = point.get(path) or self.shared.nearest(path.split("."))
-                raise fail(node, f"cell.{path}", unknown_language(task.train_language))
+                raise fail(
+                    node,
+                    f"cell.{path}",
+                    "expected en, for the synthetic task is generated with training examples in "
+                    f"English only; found {task.train_language!r}",
+                )
 
     def _located(self, error: InputError, point: Point) -> Exception:
         """The error of a dataclass, told at the place of the value that it is about."""

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from grid.tables import FORMATS
 from model.errors import InputError
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
-FORMATS = ("table", "csv", "json", "parquet")
 
 COMMANDS = {
     "run": "run what is missing, then print the results and draw the figures",
@@ -128,6 +128,12 @@ def _guarded(command: Callable[[], int]) -> int:
         return status
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return MISTAKE
+    except PermissionError as error:
+        print(
+            f"error: {error.filename}: permission denied. Make it readable for this user",
+            file=sys.stderr,
+        )
         return MISTAKE
     except KeyboardInterrupt:
         print(

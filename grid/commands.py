@@ -28,9 +28,11 @@ def run(options: Namespace) -> int:
     _say(f"{study.title}: {len(study.cells)} cells at scale {study.scale}, store {study.store}")
     report = study.run(workers=options.workers)
     _tell(report)
+    if report.unwritten is not None:
+        return FAILED
     frame = read_frame(study.folder / RESULTS)
     _print_results(study, frame, options.format)
-    drawn = frame.is_empty() or _draw(study)
+    drawn = frame.is_empty() or _draw(study, options.format)
     return DONE if report.ok and drawn else FAILED
 
 
@@ -98,13 +100,16 @@ def logs(options: Namespace) -> int:
     study = _load(options)
     cell = study.cell(options.cell)
     graph, store = study.graph(), study.open_store()
+    tried = False
     for stage, key in dict.fromkeys(graph.cells[cell.id].values()):
-        attempts = store.attempts(stage, key)
-        if attempts:
-            log = attempts[-1] / "log"
-            print(f"==> {stage} {key}, attempt {attempts[-1].name}: {log}")
+        for attempt in store.attempts(stage, key)[-1:]:
+            tried = True
+            log = attempt / "log"
+            print(f"==> {stage} {key}, attempt {attempt.name}: {log}")
             if log.is_file():
                 print(log.read_text(encoding="utf-8", errors="replace").rstrip())
+    if not tried:
+        _say(f"no logs: no stage of {cell.id} has been tried in the store {study.store}")
     return DONE
 
 
@@ -142,6 +147,7 @@ def _tell(report: "Report") -> None:
     _say(
         f"{len(report.done)} stages run, {len(report.cached)} found in the store, "
         f"{report.wall_seconds:.1f} s"
+        + (f", workers busy {report.busy:.0%} of it" if report.done else "")
     )
     for failure in report.failed:
         _say(f"failed: {failure.stage}: {failure.message}")
@@ -153,25 +159,28 @@ def _tell(report: "Report") -> None:
     for because, names in waiting.items():
         more = f" and {len(names) - _NAMED} more (see status)" if len(names) > _NAMED else ""
         _say(f"blocked by {because}: {', '.join(names[:_NAMED])}{more}")
+    if report.unwritten is not None:
+        _say(f"failed: the results: {report.unwritten}")
 
 
-def _draw(study: Study) -> bool:
+def _draw(study: Study, format: str) -> bool:
     """Draws the study's figures in a process of their own, unless they show these results."""
     from grid.results import results_sha256
 
     checksum = results_sha256(study)
-    stale = [
-        name
-        for name in study.figures
-        if _drawn_from(study.folder / "figures" / f"{name}.json") != checksum
-    ]
-    if not stale:
+    shown = [_drawn_from(study.folder / "figures" / f"{name}.json") for name in study.figures]
+    # A figure whose blocks this run leaves out has no sidecar: plots says so once, when it draws.
+    if not study.figures or (checksum in shown and set(shown) <= {checksum, None}):
         return True
-    command = [sys.executable, "-m", "plots", *stale, "--store", str(study.store)]
+    command = [sys.executable, "-m", "plots", "--store", str(study.store)]
     command += ["--study", study.name, "--scale", study.scale]
-    status = subprocess.run(command, check=False).returncode
+    # Its paths are part of what a person reads, but not of a CSV, JSON or Parquet file.
+    output = None if format == "table" else sys.stderr.fileno()
+    status = subprocess.run(command, stdout=output, check=False).returncode
     if status != 0:
-        _say(f"failed: the figures {', '.join(stale)} (python -m plots ended with {status})")
+        _say(
+            f"failed: the figures {', '.join(study.figures)} (python -m plots ended with {status})"
+        )
     return status == 0
 
 

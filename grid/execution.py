@@ -10,7 +10,7 @@ class ExecutionConfig:
     """A study's or site's `execution`. Nothing here may change what a stage computes."""
 
     workers: int | None = None
-    """Stages that run side by side; by default one for each core."""
+    """Stages that run side by side; by default as many as have `threads` cores each."""
     threads: int = 1
     """Threads of each stage."""
     device: str = "cpu"
@@ -19,14 +19,14 @@ class ExecutionConfig:
     """A stage that can be resumed saves its state this often."""
 
     def __post_init__(self) -> None:
-        for name, legal in (
-            ("workers", self.workers is None or 1 <= self.workers <= 4096),
-            ("threads", 1 <= self.threads <= 4096),
-            ("checkpoint_seconds", self.checkpoint_seconds > 0),
+        for name, legal, expected in (
+            ("workers", self.workers is None or 1 <= self.workers <= 4096, "1 to 4096"),
+            ("threads", 1 <= self.threads <= 4096, "1 to 4096"),
+            ("checkpoint_seconds", self.checkpoint_seconds > 0, "more than 0"),
         ):
             if not legal:
                 raise InputError(
-                    f"execution.{name}: expected at least 1, found {getattr(self, name)!r}"
+                    f"execution.{name}: expected {expected}, found {getattr(self, name)!r}"
                 )
         if self.device.split(":")[0] not in ("cpu", "cuda"):
             raise InputError(f"execution.device: expected cpu or cuda, found {self.device!r}")

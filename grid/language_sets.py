@@ -1,6 +1,7 @@
 """Language sets by name: the built-in ones, with a study's own laid over them."""
 
 import difflib
+import re
 from pathlib import Path
 
 from grid.tree import Node, expect_list, expect_mapping, expect_text, fail, found
@@ -14,6 +15,8 @@ LANGUAGE_PATHS = (
     "pretraining.counted_languages",
 )
 """Where a cell takes the name of a set or a list of codes."""
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
+"""Codes become the names of files and keys, so they must not say `..` or `/`."""
 
 
 class LanguageSets:
@@ -88,6 +91,12 @@ def _codes(node: Node, key: str) -> list[str]:
     seen: set[str] = set()
     for number, item in enumerate(items):
         code = expect_text(item, f"{key}[{number}]")
+        if not _CODE.fullmatch(code):
+            raise fail(
+                item,
+                key,
+                f"expected a language's code of letters, digits, '-' and '_', found {code!r}",
+            )
         if code in seen:
             raise fail(item, key, f"expected each language once, found {code!r} twice")
         seen.add(code)

@@ -94,7 +94,7 @@ def lay(base: Node, top: Node) -> Node:
             scales = dict(expect_mapping(below, "scales"))
             for scale, node in expect_mapping(above, "scales").items():
                 known = scales.get(scale)
-                scales[scale] = lay(known, node) if known and known.value else node
+                scales[scale] = lay(known, node) if known and known.value and node.value else node
             merged[name] = Node(scales, above.origin)
     return Node(merged, top.origin)
 
@@ -195,7 +195,8 @@ def _axes_override(path: str, value: Node, study: Node) -> Node:
     """`axes.BLOCK.product.encoder.width=[...]`: changes a part of the block of that name."""
     rest = path.removeprefix("axes.")
     axes = study.value.get("axes")
-    blocks = {} if axes is None else {block_name(node, "axes"): node for node in axes.value}
+    nodes = [] if axes is None else expect_list(axes, "axes")
+    blocks = {block_name(node, "axes"): node for node in nodes}
     name = next((name for name in blocks if rest == name or rest.startswith(f"{name}.")), None)
     if name is None:
         first = rest.split(".")[0]

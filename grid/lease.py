@@ -155,7 +155,7 @@ class Lease:
     def confirm(self) -> bool:
         """Whether the lease is still our own: decided by creating its next generation."""
         with self._lock:
-            if _latest(self.folder) > self._generation:
+            if self.lost():
                 return False
             try:
                 if not _create(self.folder, self._generation + 1, self.stage, self.key):
@@ -164,6 +164,10 @@ class Lease:
                 return False  # another process published, and removed the lease
             self._generation += 1
             return True
+
+    def lost(self) -> bool:
+        """Whether another process has taken over: cheaper than `confirm`, and writes nothing."""
+        return _latest(self.folder) > self._generation
 
     def release(self) -> None:
         """Lets the next one in at once, after work that did not end in an artifact."""

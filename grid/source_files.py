@@ -1,11 +1,15 @@
 """The files of a study's sources, found and checked while it is planned."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from grid.errors import StudyError
 from grid.store import Store
 from model.config import SourceFile, TaskConfig
+from model.errors import InputError
+
+_TOLD = 3
+"""Faulty languages whose messages are shown; the others are named."""
 
 
 class Sources:
@@ -42,7 +46,7 @@ class Sources:
 
         folder = self.folder(source)
         wanted = [code for code in languages if (source, code) not in self._known]
-        found = {code: find_files(source, folder, code) for code in wanted}
+        found = _each(lambda code: find_files(source, folder, code), wanted)
         described = self._described(folder, [path for paths in found.values() for path in paths])
         by_name = {file.name: file for file in described}
         for code, paths in found.items():
@@ -74,3 +78,20 @@ class Sources:
             )
             for path in paths
         ]
+
+
+def _each(find: Callable[[str], list[Path]], languages: Sequence[str]) -> dict[str, list[Path]]:
+    """The files of each language. All that are missing are told at once, not one in each run."""
+    found, faults = {}, {}
+    for code in languages:
+        try:
+            found[code] = find(code)
+        except InputError as error:
+            faults[code] = str(error)
+    if not faults:
+        return found
+    messages = list(dict.fromkeys(faults.values()))
+    if len(messages) > _TOLD:
+        others = [code for code, message in faults.items() if message not in messages[:_TOLD]]
+        messages[_TOLD:] = [f"and so on for {len(others)} more: {', '.join(others)}"]
+    raise StudyError("\n  ".join(messages))

@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,22 +96,28 @@ def run_attempt(folder: Path) -> Outcome:
         state = _run(job, folder)
         outcome = _measured(started, state=state)
     except InputError as error:
-        print(error, file=sys.stderr)
+        _log(str(error))
         kind = "store" if isinstance(error, StorageError) else "input"
         outcome = _measured(started, state=FAILED, kind=kind, message=str(error))
     except PermissionError as error:
         message = f"{error.filename}: permission denied. Make it readable for this user"
-        print(message, file=sys.stderr)
+        _log(message)
         outcome = _measured(started, state=FAILED, kind="input", message=message)
     except Exception as error:
-        traceback.print_exc()
+        _log(traceback.format_exc().rstrip())
         text = "".join(traceback.format_exception_only(error)).strip()
         outcome = _measured(started, state=FAILED, kind="crash", message=text)
     try:
         write_json(folder / "outcome.json", asdict(outcome))
     except OSError as error:
-        print(f"outcome.json could not be written: {error}", file=sys.stderr)
+        _log(f"outcome.json could not be written: {error}")
     return outcome
+
+
+def _log(text: str) -> None:
+    # The log may lie on the very disk that is full; the launcher is told in another way.
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def _run(job: Job, folder: Path) -> str:
@@ -147,7 +154,10 @@ def _run(job: Job, folder: Path) -> str:
             discard(temporary)
         if store.has(*job.id):
             return DONE  # another process took the lease over, and was faster
-        held.release()
+        if held.lost():
+            return HELD  # it removed the temporary folder, which may be all that failed
+        with suppress(OSError):  # a disk that is full may refuse even this; the lease then expires
+            held.release()
         explained = explain(error, store.root, f"running {job.stage} {job.key}", own=False)
         if explained is not None:
             raise explained from error

@@ -58,9 +58,11 @@ def explain(
         code = errno.ENOSPC
     if code is None or code not in _HELP:
         return None
-    place = str(error.filename if isinstance(error, OSError) and error.filename else root)
-    if not own and code not in _FULL and not Path(place).is_relative_to(root):
+    place = Path(error.filename if isinstance(error, OSError) and error.filename else root)
+    if not own and code not in _FULL and not place.is_relative_to(root):
         return None  # a file of the user's own, which a stage reads
+    if code == errno.ENOTDIR:
+        place = next((path for path in (place, *place.parents) if path.is_file()), place)
     return StorageError(f"store {root}: {doing}: {_HELP[code]} (at {place})")
 
 
@@ -80,7 +82,7 @@ class Store:
     def published(self, stage: str) -> set[str]:
         """The keys of all artifacts of a stage, by one listing."""
         keys: set[str] = set()
-        with self._errors(f"listing the {stage} artifacts"):
+        with self._errors("listing its artifacts"):
             for folder in _listing(self.root / "artifacts" / stage):
                 keys.update(entry.name for entry in _listing(Path(folder.path)))
         return keys
@@ -138,7 +140,8 @@ class Store:
             folder = self.lease_folder(stage, key)
             held = lease.acquire(folder, stage=stage, key=key, stale=stale)
             if held is not None:
-                self._remove_leftovers(stage, key)
+                for leftover in self._leftovers(stage, key):
+                    discard(leftover)
             return held
 
     def temporary(self, stage: str, key: str) -> Path:
@@ -190,8 +193,10 @@ class Store:
             for name in ("artifacts", "work", "attempts", "studies"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
                 probe = self.root / name / f".probe-{uuid.uuid4().hex}"
-                probe.write_bytes(b"probe")
-                probe.unlink()
+                try:
+                    probe.write_bytes(b"probe")
+                finally:
+                    probe.unlink(missing_ok=True)  # a full disk still takes the empty file
 
     def clean(self) -> None:
         """Removes what killed processes of this machine left: temporary folders, finished work."""
@@ -206,20 +211,24 @@ class Store:
                 seen = lease.read(Path(entry.path))
                 if seen is None or seen.holder is None or not (seen.dead or seen.released):
                     continue
-                self._remove_leftovers(seen.holder.stage, seen.holder.key)
-                if self.has(seen.holder.stage, seen.holder.key):
-                    shutil.rmtree(self.work(seen.holder.stage, seen.holder.key), ignore_errors=True)
+                stage_key = (seen.holder.stage, seen.holder.key)
+                leftovers = self._leftovers(*stage_key)
+                if lease.read(Path(entry.path)) != seen:
+                    continue  # taken over just now: the new holder's folder may be among them
+                for folder in leftovers:
+                    discard(folder)
+                if self.has(*stage_key):
+                    shutil.rmtree(self.work(*stage_key), ignore_errors=True)
                     lease.remove(Path(entry.path))
 
     def checksums(self, files: Iterable[Path]) -> dict[Path, tuple[int, str]]:
         """Size and SHA-256 of source files, from the cache where they have not changed."""
         return checksums.checksums(files, self.root / "checksums.json")
 
-    def _remove_leftovers(self, stage: str, key: str) -> None:
-        place = self.path(stage, key)
-        for entry in _listing(place.parent, hidden=True):
-            if entry.name.startswith(f".{key}~"):
-                discard(Path(entry.path))
+    def _leftovers(self, stage: str, key: str) -> list[Path]:
+        """The temporary folders of an artifact."""
+        entries = _listing(self.path(stage, key).parent, hidden=True)
+        return [Path(entry.path) for entry in entries if entry.name.startswith(f".{key}~")]
 
     def _json(self, stage: str, key: str, name: str) -> dict[str, Any]:
         path = self.path(stage, key) / name

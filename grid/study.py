@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from grid.axes import Block, choose_blocks, read_blocks, read_replicates
 from grid.cell import Cell, Expansion, expand
-from grid.errors import StudyError
+from grid.errors import StoreError, StudyError
 from grid.execution import ExecutionConfig
 from grid.language_sets import LanguageSets
 from grid.layers import Layers, read_layers
@@ -151,7 +151,10 @@ class Study:
             execution = dataclasses.replace(execution, workers=workers)
         graph = self.graph()
         report = local.run(graph, self.open_store(), execution=execution)
-        publish(self, graph)
+        try:
+            publish(self, graph)
+        except StoreError as error:  # what ran and what failed is still to be told
+            report.unwritten = str(error)
         return report
 
     def results(self) -> "polars.DataFrame":
@@ -191,7 +194,7 @@ def load(
 
 def _store(store: str | Path | None, layers: Layers) -> Path:
     named = store or os.environ.get("GRID_STORE")
-    return Path(named) if named else layers.store or Path(DEFAULT_STORE)
+    return Path(named).expanduser() if named else layers.store or Path(DEFAULT_STORE)
 
 
 def _from_layers(path: Path, layers: Layers, store: Path) -> Study:
@@ -288,7 +291,8 @@ def _refuse_idle_overrides(study: Study, layers: Layers) -> None:
         setters = [
             block.name
             for block in study.blocks
-            if path in block.paths or (block.cell is not None and block.cell.find(keys))
+            if all(path in point for point in block.points)
+            or (block.cell is not None and block.cell.find(keys))
         ]
         if len(setters) == len(study.blocks):
             raise fail(

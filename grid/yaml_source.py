@@ -22,7 +22,7 @@ _MAX_NODES = 2_000_000
 class _Loader(yaml.SafeLoader):
     """Knows null, true, false, integers and floats of YAML 1.2, with `_` between digits."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}  # type: ignore[misc]
 
 
 _Loader.add_implicit_resolver(f"{_TAG}null", re.compile(r"(~|null|Null|NULL|)\Z"), None)
@@ -116,6 +116,8 @@ class _Reader:
                     self.node(item, f"{path}[{number}]") for number, item in enumerate(node.value)
                 ]
                 return Node(items, origin)
+            if not isinstance(node, yaml.MappingNode):
+                raise TypeError(f"a YAML node of an unknown kind: {type(node).__name__}")
             self.check_tag(node, "map", path, origin)
             return Node(self.mapping(node, path), origin)
         finally:

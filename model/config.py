@@ -34,11 +34,12 @@ class SyntheticConfig:
     concepts: int = 320
     """Content concepts in the world that all languages share."""
     cognates: float = 0.5
-    """Share of content words that a language inherits from its family."""
+    """Probability that a branch keeps its family's word; a language keeps its branch's with the
+    square root of it. 0 ends borrowing between languages, too."""
     loanwords: float = 0.1
     """Share of content words that are international: one form, spelt in each script."""
     shared_meaning: bool = True
-    """False scrambles concepts per language: the control in which nothing can transfer."""
+    """False deals words to concepts at random in each language: a cognate then misleads."""
     seed: int = 0
     """Seed of the world. Another seed is another world with the same facts."""
 
@@ -121,9 +122,9 @@ class TokenizerConfig:
             self.sample_bytes >= 1000, "tokenizer.sample_bytes", "at least 1000", self.sample_bytes
         )
         _require(
-            0.9 <= self.character_coverage <= 1,
+            0.98 <= self.character_coverage <= 1,  # SentencePiece accepts no less
             "tokenizer.character_coverage",
-            "0.9 to 1",
+            "0.98 to 1",
             self.character_coverage,
         )
         _require(1 <= self.threads <= 128, "tokenizer.threads", "1 to 128", self.threads)
@@ -226,7 +227,6 @@ class PretrainingConfig:
     mask_unit: str = "piece"
     """`piece` (each alone, as XLM-R), or `word`: all pieces of a word together (fairseq's option
     mask-whole-words), as the likelihood of held-out spans asks for it."""
-    """Share of tokens to predict: 80 % masked, 10 % random, 10 % kept."""
     precision: str = "bf16"
     """`bf16` or `fp32`."""
 
@@ -304,6 +304,7 @@ class TaskConfig:
             value = getattr(self, name)
             _require(value >= 1, f"tasks.*.{name}", "at least 1", value)
         _require(self.learning_rate > 0, "tasks.*.learning_rate", "more than 0", self.learning_rate)
+        _require(0 <= self.warmup < 1, "tasks.*.warmup", "0 to below 1", self.warmup)
         _one_of(self.precision, "tasks.*.precision", ("bf16", "fp32"))
 
 

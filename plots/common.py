@@ -63,16 +63,18 @@ def block_of(frame: polars.DataFrame, block: str, figure: str) -> polars.DataFra
         blocks = sorted({str(name) for name in frame["block"].to_list()})
         raise FigureError(
             f"{figure} shows the block '{block}', but the results have only "
-            f"{', '.join(repr(name) for name in blocks)}: name the block so in the study's axes"
+            f"{', '.join(repr(name) for name in blocks)}: name the block so in the study's axes, "
+            "or add it to the run with blocks=all"
         )
     return rows
 
 
-def ticks_of(results: Results, block: str, published: list[int]) -> list[int]:
-    """Numbers of languages on the x axis: what the block has or plans, and what was published."""
-    rows = results.frame.filter(polars.col("block") == block)
+def ticks_of(results: Results, blocks: tuple[str, ...], published: list[int]) -> list[int]:
+    """Numbers of languages on the x axis: what the blocks have or plan, and what was published."""
+    rows = results.frame.filter(polars.col("block").is_in(blocks))
     measured = {int(count) for count in rows["n_languages"].to_list()}
-    return sorted(measured | set(results.planned.get(block, {})) | set(published))
+    planned = {x for block in blocks for x in results.planned.get(block, {})}
+    return sorted(measured | planned | set(published))
 
 
 def tick_notes(
@@ -113,14 +115,13 @@ def unigram_label(first: bool) -> str:
 def baseline_note(frame: polars.DataFrame, blocks: tuple[str, ...]) -> str:
     """Which cells do not beat the own-language unigram on the mean of the seven languages."""
     rows = frame.filter(polars.col("block").is_in(blocks) & polars.col("language").is_in(SEVEN))
-    scores = rows_of(rows, BITS_PER_BYTE).group_by("n_languages").agg(model=polars.mean("value"))
-    unigram = rows_of(rows, UNIGRAM).group_by("n_languages").agg(unigram=polars.mean("value"))
-    both = scores.join(unigram, on="n_languages").filter(
-        polars.col("model") >= polars.col("unigram")
-    )
+    each = ["block", "n_languages"]
+    scores = rows_of(rows, BITS_PER_BYTE).group_by(each).agg(model=polars.mean("value"))
+    unigram = rows_of(rows, UNIGRAM).group_by(each).agg(unigram=polars.mean("value"))
+    both = scores.join(unigram, on=each).filter(polars.col("model") >= polars.col("unigram"))
     if both.is_empty():
         return ""
-    counts = ", ".join(str(x) for x in sorted(both["n_languages"].to_list()))
+    counts = ", ".join(str(x) for x in sorted(set(both["n_languages"].to_list())))
     return (
         f"Not better than the own-language unigram on the seven at {counts} languages: what is "
         "seen there is vocabulary, not language."

@@ -63,8 +63,8 @@ def figure_2_chart(
     frame = results.frame
     block_of(frame, FIXED_WIDTH, "Figure 2")
     counts = [point.x for point in published_points(published, GROUPS[1].published)]
-    ticks = ticks_of(results, FIXED_WIDTH, counts)
     controls = [entry for entry in CONTROLS if entry[0] in results.blocks]
+    ticks = ticks_of(results, (FIXED_WIDTH, *(name for name, _ in controls)), counts)
     rows: list[tuple[Panel, ...]]
     if has_xnli(frame):
         rows = [(_change(results, published, ticks), _levels(results, published, ticks))]

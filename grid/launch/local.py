@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 import sys
 import threading
 import time
@@ -22,7 +23,8 @@ from grid.launch.report import Blocked, Failure, Report, Timing
 from grid.launch.schedule import Schedule, slots_of
 from grid.launch.servers import Server
 from grid.lease import Observer
-from grid.stage import HELD, STATUS
+from grid.publish import write_json
+from grid.stage import FAILED, HELD, STATUS, Outcome
 from grid.store import Store
 from grid.typed import name_of
 
@@ -92,7 +94,7 @@ class _Launcher:
         self._running: dict[str, Running] = {}
         self._waiting: dict[StageId, tuple[Observer, float]] = {}
         self._stopped: StoreError | None = None
-        report.workers = execution.workers or _cores()
+        report.workers = execution.workers or max(1, _cores() // execution.threads)
 
     def work(self) -> None:
         """Until nothing is left that can run."""
@@ -213,8 +215,15 @@ class _Launcher:
             self.display.ended(running, "failed")
             self._fail(stage, outcome["message"], outcome["kind"], log)
         else:
-            self.display.ended(running, "failed")
-            self._fail(stage, _death(record["status"]), "crash", log)
+            self._died(running, _death(record["status"]))
+
+    def _died(self, running: Running, message: str) -> None:
+        """An attempt's process ended without a word: its outcome is written for it."""
+        outcome = Outcome(state=FAILED, kind="crash", message=message, host=socket.gethostname())
+        with suppress(OSError):
+            write_json(running.folder / "outcome.json", asdict(outcome))
+        self.display.ended(running, "failed")
+        self._fail(running.stage, message, "crash", running.folder / "log")
 
     def _finish(self, stage: Stage) -> None:
         self._waiting.pop(stage.id, None)
@@ -222,6 +231,7 @@ class _Launcher:
         self.schedule.finish(stage.id)
 
     def _fail(self, stage: Stage, message: str, kind: str, log: Path | None) -> None:
+        self._waiting.pop(stage.id, None)
         self.report.failed.append(Failure(stage=stage, message=message, kind=kind, log=log))
         blocked = self.schedule.fail(stage.id)
         self.report.blocked += [Blocked(stage=each, because=stage) for each in blocked]
@@ -262,8 +272,7 @@ class _Launcher:
         for folder, running in list(self._running.items()):
             if running.stage.needs_torch == needs_torch:
                 del self._running[folder]
-                self.display.ended(running, "failed")
-                self._fail(running.stage, message, "crash", running.folder / "log")
+                self._died(running, message)
         self._restarts += 1
         if server.ready and self._restarts <= _RESTARTS:
             if self.schedule.needs(needs_torch):

@@ -41,7 +41,7 @@ class Timing:
 
 @dataclass(kw_only=True)
 class Report:
-    """Everything that a run ended with. `ok` is false if anything failed or was blocked."""
+    """What a run ended with. `ok` is false if anything failed, was blocked or is unwritten."""
 
     done: list[Stage] = field(default_factory=list)
     """Run now, by this launcher or by another one that was waited for."""
@@ -49,13 +49,15 @@ class Report:
     """Found in the store."""
     failed: list[Failure] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
+    unwritten: str | None = None
+    """Why the results could not be written into the study's folder; None if they are there."""
     timings: dict[StageId, Timing] = field(default_factory=dict)
     workers: int = 1
     wall_seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
-        return not self.failed and not self.blocked
+        return not self.failed and not self.blocked and self.unwritten is None
 
     @property
     def span(self) -> float:

@@ -72,6 +72,8 @@ class Server:
     def close(self) -> None:
         """Ends it, and with it every attempt that it runs."""
         self._input.close()
+        if not self.ready:
+            self._process.kill()  # it runs nothing yet, and would hear only after its imports
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:

@@ -33,7 +33,9 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 def cross_entropy(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
-    """Mean of -ln p(target) over N places; scores may be bf16, the softmax is fp32."""
+    """Mean of -ln p(target) over N places, 0 over none; scores may be bf16, the softmax is fp32."""
+    if len(targets_N) == 0:
+        return logits_NV.float().sum()
     if logits_NV.requires_grad and not logits_NV.is_cuda:
         return _CrossEntropy.apply(logits_NV, targets_N)
     return functional.cross_entropy(logits_NV.float(), targets_N)

@@ -188,7 +188,8 @@ def run(config: CorpusStage, inputs: dict[str, Path], output: Path, context: Con
     for unit in survey.units:
         held.add(unit.lines)
     if train.sentences == 0:
-        raise InputError(_too_short(config, survey.sentences))
+        paths = [path for _, path in files]
+        raise InputError(_too_short(config, paths, survey.sentences))
     info["train"] = asdict(train)
     info["held_out"] = asdict(held)
     np.save(output / "held_out.npy", held_out)
@@ -226,8 +227,8 @@ def _locate(
         path = folder / name
         if not path.is_file():
             raise InputError(
-                f"{path}: this file of source {source!r} is missing. Put it back, or correct "
-                f"locations.{source}."
+                f"{path}: this file of the corpus is missing. Put it back, or correct the "
+                "location of its source."
             )
         if path.stat().st_size != size:
             raise InputError(
@@ -302,9 +303,8 @@ def _survey(config: CorpusStage, files: Files, progress: _Progress) -> _Survey:
         candidates.offer(number, 0, lines, size, value)
     if not hashes:
         raise InputError(
-            f"{', '.join(str(path) for path in paths[:3])}: no text of {config.language!r} in "
-            f"source {config.source!r}: every line is blank. Put text there, or leave the "
-            "language out."
+            f"{_named(paths)}: expected text of {config.language!r}, found blank lines only. Put "
+            "text there, or leave the language out."
         )
     first = np.unique(np.frombuffer(hashes, np.uint64), return_index=True)[1]
     distinct = np.zeros(len(hashes), bool)
@@ -318,7 +318,7 @@ def _survey(config: CorpusStage, files: Files, progress: _Progress) -> _Survey:
         units=[],
     )
     if survey.sentences < 2:
-        raise InputError(_too_short(config, survey.sentences))
+        raise InputError(_too_short(config, paths, survey.sentences))
     limit = budget(config.held_out, survey.bytes)
     if survey.bytes * _FEWEST_UNITS > limit * survey.documents:
         survey.block = min(50, max(1, survey.sentences // 1000))
@@ -337,9 +337,15 @@ def _block_candidates(config: CorpusStage, paths: list[Path], survey: _Survey) -
     return candidates
 
 
-def _too_short(config: CorpusStage, sentences: int) -> str:
+def _too_short(config: CorpusStage, paths: list[Path], sentences: int) -> str:
     return (
-        f"source {config.source!r}: the text of {config.language!r} has {sentences} sentences, "
-        "too few to hold some out and train on others. Put more text there, or leave the language "
-        "out."
+        f"{_named(paths)}: the text of {config.language!r} has {sentences} "
+        f"sentence{'s' * (sentences != 1)}, too few to hold some out and train on others. Put more "
+        "text there, or leave the language out."
     )
+
+
+def _named(paths: list[Path]) -> str:
+    """Files of one language as a message names them: the first ones stand for many."""
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(map(str, paths[:3])) + more

@@ -39,3 +39,17 @@ _TABLE = _Table()
 def xlm(text: str) -> str:
     """The text as XLM's BPE sees it; white space is single and at no end."""
     return " ".join(unicodedata.normalize("NFD", text.lower()).translate(_TABLE).split())
+
+
+def places(text: str) -> list[int]:
+    """Where in `text` each character of `xlm(text)` comes from, and at the end its length.
+
+    A space comes from where the character after it does.
+    """
+    kept = [place for place, character in enumerate(text) for _ in xlm(character).replace(" ", "")]
+    found = []
+    index = 0
+    for character in xlm(text):
+        found.append(kept[index])
+        index += character != " "
+    return [*found, len(text)]

@@ -121,7 +121,7 @@ def _missing(
         message += f" Nearest there: {', '.join(near)}."
     elif not names:
         message += " The folder is empty."
-    return message + " Add the file, leave the language out, or correct the location."
+    return message + f" Add the file, leave the language out, or correct locations.{source}."
 
 
 def file_format(path: Path) -> str:

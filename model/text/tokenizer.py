@@ -37,6 +37,9 @@ _UNSPACED = re.compile(
 """Thai, Lao, Burmese, Khmer, Chinese and Japanese: written without white space between words."""
 _LONGEST_LINE = 4096
 """Characters that SentencePiece is trained on at once: longer lines are cut, not dropped."""
+_LARGE_SAMPLE = 1 << 30
+"""Bytes from which SentencePiece needs 64-bit indices; with them the same pieces take more memory.
+With 32 bits it aborts the process beyond 2^31 characters."""
 
 
 class Tokenizer:
@@ -97,19 +100,14 @@ class Tokenizer:
     def align(self, line: str) -> list[tuple[int, int, int]]:
         """Ids of one line, each with the part [begin, end) of the line that it stands for.
 
-        The parts follow each other and begin with the white space before a word, if any. `xlm`
-        changes lengths, so there words are aligned exactly and pieces in proportion.
+        The parts follow each other. White space between two words stands at the beginning of the
+        second one's, and with `xlm` pre-tokenization at the end of the first one's.
         """
         if self._prepare is None:
             return self._align(line)
-        aligned = []
-        for word in re.finditer(r"\S+", line):
-            prepared = self._prepare(word[0])
-            ratio = len(word[0]) / max(1, len(prepared))
-            for piece, begin, end in self._align(prepared):
-                start = word.start()
-                aligned.append((piece, start + int(begin * ratio), start + int(end * ratio)))
-        return aligned
+        places = pre_tokenize.places(line)
+        aligned = self._align(self._prepare(line))
+        return [(piece, places[begin], places[end]) for piece, begin, end in aligned]
 
     def _align(self, text: str) -> list[tuple[int, int, int]]:
         ids = _from_pieces([np.array(self._processor.encode(text), np.int32)]).tolist()
@@ -241,6 +239,8 @@ def _train(config: TokenizerConfig, sample: _Sample) -> bytes:
         "seed_sentencepiece_size": max(1_000_000, 4 * config.vocab_size),
         "minloglevel": 4,
     }
+    if config.sample_bytes >= _LARGE_SAMPLE:
+        options["train_extremely_large_corpus"] = True
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=sample.lines(), model_writer=model, **options

@@ -127,7 +127,7 @@ class Engine:
         """
         for group in self.engine.optimizer.param_groups:
             group["lr"] = rate
-        total = sum(len(part[-1]) for part in parts)
+        total = max(1, sum(len(part[-1]) for part in parts))
         losses = []
         for part in parts:
             loss = self.engine(*(tensor.to(self.device, non_blocking=True) for tensor in part))
@@ -144,13 +144,24 @@ class Engine:
         return float(self.engine.get_global_grad_norm())
 
     def weights(self) -> dict[str, Tensor]:
-        """The whole fp32 parameters by name, on the CPU: the optimiser's copy, not bf16's."""
+        """The whole fp32 parameters by name, on the CPU: the optimiser's copy, not bf16's.
+
+        Raises RuntimeError if one is not finite: no loss would show what the last update broke.
+        """
         from deepspeed.utils import safe_get_full_fp32_param
 
-        return {
+        weights = {
             name: safe_get_full_fp32_param(parameter).detach().float().cpu().clone()
             for name, parameter in self.engine.module.named_parameters()
         }
+        broken = [name for name, value in weights.items() if not value.isfinite().all()]
+        if broken:
+            raise RuntimeError(
+                f"{len(broken)} of {len(weights)} weights are not finite after the last update, "
+                f"{broken[0]} among them: the run has diverged; try a lower learning_rate, a "
+                "longer warmup or fp32"
+            )
+        return weights
 
     def save(self, folder: Path) -> None:
         """Writes model and optimiser into `folder`, for `restore` in an equal engine only."""

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.config import PretrainingStage
+from model.config import PretrainingConfig, PretrainingStage
 from model.context import Context
 from model.encoder.encoder import build, derived_seed
 from model.encoder.files import Description, write_model
@@ -31,6 +31,9 @@ CURVE_POINTS = 100
 """Points of the learning curve: each is the mean loss over a hundredth of the run."""
 MICRO_BATCH_TOKENS = {"cpu": 1 << 15, "cuda": 1 << 17}
 """Tokens that go through the model at once; a larger batch is accumulated."""
+MICRO_BATCH_SCORES = {"cpu": 1 << 28, "cuda": 1 << 31}
+"""Scores of the head (masked places times vocabulary) at once, each of 10 to 12 bytes: with 250,000
+pieces they, and not the layers, are what fills the memory."""
 
 
 def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context: Context) -> None:
@@ -133,12 +136,19 @@ class Record:
         return [[int(step), loss, int(step) * inner] for step, loss in self.curve]
 
 
+def sequences_at_once(recipe: PretrainingConfig, vocabulary: int, device: str) -> int:
+    """Sequences of a micro-batch, by its tokens and by its scores; one at least."""
+    kind = "cuda" if device.startswith("cuda") else "cpu"
+    scores = recipe.mask_probability * recipe.sequence_length * vocabulary
+    by_tokens = MICRO_BATCH_TOKENS[kind] // recipe.sequence_length
+    return max(1, min(by_tokens, int(MICRO_BATCH_SCORES[kind] / scores)))
+
+
 def _train(
     config: PretrainingStage, model: Any, batches: Batches, record: Record, context: Context
 ) -> dict[str, Tensor]:
     recipe = config.pretraining
-    limit = MICRO_BATCH_TOKENS["cuda" if context.device.startswith("cuda") else "cpu"]
-    rows = max(1, limit // recipe.sequence_length)
+    rows = sequences_at_once(recipe, len(model.lm_head.bias), context.device)
     micro_batches = -(-recipe.batch_size // rows)
     with Engine(model, recipe, device=context.device, micro_batches=micro_batches) as engine:
         state = checkpoint.restore(context.work, engine)

@@ -25,6 +25,6 @@ def total_updates(
     """
     if counted is None:
         return updates
-    share = sum(probabilities[code] for code in sorted(set(counted)))
+    share = math.fsum(probabilities[code] for code in set(counted))
     # Rounding must not add an update where the share is 1 within floating-point error.
-    return math.ceil(updates / share - 1e-9)
+    return math.ceil(updates / share * (1 - 1e-12))

@@ -81,6 +81,14 @@ def refused(tmp_path: Path, text: str) -> str:
         ("  tokenizer: {languages: en}\n", "(for this one language write [en])"),
         ("  tokenizer: {languages: []}\n", "expected at least one language"),
         ("  tokenizer: {languages: [en, en]}\n", "expected each language once, found 'en' twice"),
+        (
+            "  tokenizer: {languages: [../en]}\n",
+            "cell.tokenizer.languages: expected a language's code of letters, digits",
+        ),
+        (
+            "  tasks: {xnli: {train_language: de}}\n",
+            "cell.tasks.xnli.train_language: expected en, for the synthetic task",
+        ),
         ("  tokenizer: {languages: 7}\n", "expected the name of a language set or a list of codes"),
         (
             "  pretraining: {counted_languages: [fr]}\n",

@@ -1,5 +1,6 @@
 """The command line in real processes: exit status, what is printed where, and the messages."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,6 +9,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
+import grid
+from grid import cli, commands
+from tests.plots import frames
+from tests.plots.store import fill
 
 ROOT = Path(__file__).resolve().parents[2]
 CURSE = ROOT / "studies" / "curse_of_multilinguality.yaml"
@@ -183,3 +189,29 @@ def test_output_into_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     assert process.wait(timeout=60) == 0
     process.stderr.close()
     assert b"Traceback" not in errors and b"BrokenPipe" not in errors
+
+
+def test_a_file_that_may_not_be_read_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/en.txt")
+
+    assert cli._guarded(refused) == cli.MISTAKE
+    told = "error: /data/en.txt: permission denied. Make it readable for this user\n"
+    assert capsys.readouterr().err == told
+
+
+def test_figures_leave_a_table_of_data_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, frames.results())
+    study = grid.load(CURSE, store=tmp_path)
+    assert commands._draw(study, "csv")
+    printed = capfd.readouterr()
+    assert printed.out == "" and "xlmr_figure_2.png" in printed.err
+
+
+def test_logs_of_a_cell_that_was_never_tried(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(HEAD)
+    result = run_grid("logs", "study.yaml", "1", cwd=tmp_path)
+    assert result.returncode == 0 and result.stdout == b""
+    assert b"has been tried in the store runs" in result.stderr

@@ -100,6 +100,9 @@ def test_failures_are_told_and_do_not_stop_the_others(tmp_path: Path) -> None:
     log = failed[crash.key].log
     assert log is not None and "Traceback" in log.read_text()
     assert "SIGKILL" in failed[killed.key].message
+    (attempt,) = Store(tmp_path).attempts("tiny", killed.key)
+    outcome = json.loads((attempt / "outcome.json").read_text())
+    assert outcome["state"] == "failed" and "SIGKILL" in outcome["message"]
     assert {(each.stage.key, each.because.key) for each in report.blocked} == {
         (after.key, wrong.key),
         (later.key, wrong.key),
@@ -213,6 +216,19 @@ def test_two_launchers_share_the_work(tmp_path: Path) -> None:
     done = [path for path in attempts if json.loads(path.read_text())["state"] == "done"]
     assert 12 <= len(done) <= len(attempts)
     assert len(list((tmp_path / "artifacts" / "tiny").glob("*/*/sum.json"))) == 12
+
+
+def test_a_stage_that_was_taken_over_is_waited_for_and_no_failure(tmp_path: Path) -> None:
+    made = stage("a", value=3, does="displaced", fixed_by=str(tmp_path / "flag"))
+    report, text = launch(graph(made, stage("b", made)), tmp_path / "runs")
+    assert report.ok and "another process works on it" in text
+    assert len(Store(tmp_path / "runs").attempts("tiny", made.key)) == 2
+
+
+def test_stages_of_many_threads_have_fewer_workers(tmp_path: Path) -> None:
+    execution = ExecutionConfig(threads=len(os.sched_getaffinity(0)))
+    report = run(graph(stage("a")), Store(tmp_path), execution=execution, stream=io.StringIO())
+    assert report.ok and report.workers == 1
 
 
 def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(tmp_path: Path) -> None:

@@ -145,6 +145,20 @@ def test_cleaning_leaves_living_processes_alone(tmp_path: Path) -> None:
     assert not temporary.exists()
 
 
+def test_cleaning_leaves_a_stage_alone_that_is_taken_over_meanwhile(tmp_path: Path) -> None:
+    python(DIE, str(tmp_path), KEY).wait()
+    made = []
+
+    class Overtaken(Store):
+        def _leftovers(self, stage: str, key: str) -> list[Path]:
+            assert Store(tmp_path).acquire(stage, key) is not None
+            made.append(Store(tmp_path).temporary(stage, key))
+            return super()._leftovers(stage, key)
+
+    Overtaken(tmp_path).clean()
+    assert len(made) == 1 and made[0].exists()
+
+
 def test_a_full_disk_while_publishing_loses_nothing(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         store = Store(disk)

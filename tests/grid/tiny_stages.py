@@ -11,13 +11,15 @@ from typing import Any
 
 from grid.graph import Graph, Stage
 from grid.identity import stage_key
+from grid.lease import read
+from grid.store import Store
 from model.context import Context
 from model.errors import InputError
 
 
 @dataclass(kw_only=True)
 class TinyStage:
-    """What the stage does: `add`, `slow`, `input`, `crash`, `killed`, `fill`, `torch`."""
+    """What the stage does: `add`, `slow`, `torch`, or a way to fail (`input`, `displaced`, ...)."""
 
     does: str = "add"
     value: int = 0
@@ -30,6 +32,8 @@ def run(config: TinyStage, inputs: dict[str, Path], output: Path, context: Conte
     """Writes sum.json: the value plus the sums of the inputs."""
     if config.fixed_by is None or not Path(config.fixed_by).exists():
         _misbehave(config.does, output)
+        if config.does == "displaced":
+            _displace(context, Path(config.fixed_by or ""))
     total = config.value
     for folder in inputs.values():
         total += json.loads((folder / "sum.json").read_text())["sum"]
@@ -51,6 +55,14 @@ def _misbehave(does: str, output: Path) -> None:
         (output / "large.bin").write_bytes(b"x" * 64_000_000)
     if does == "torch" and "torch" not in sys.modules:
         raise ValueError("torch should have been imported ahead")
+
+
+def _displace(context: Context, flag: Path) -> None:
+    """What happens to a holder that was stopped for long: another one takes its stage over."""
+    flag.touch()
+    stage, key = context.work.parent.name, context.work.name
+    store = Store(context.work.parents[2])
+    assert store.acquire(stage, key, stale=read(store.lease_folder(stage, key)))
 
 
 def _steps(config: TinyStage, context: Context) -> None:

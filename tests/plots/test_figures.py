@@ -292,3 +292,26 @@ def test_labels_are_moved_apart_by_as_little_as_needed() -> None:
     assert placed[1] - placed[0] >= 0.1 - 1e-9 and placed[2] - placed[1] >= 0.15 - 1e-9
     assert sum(placed) == pytest.approx(0.5 + 0.5 + 0.52)
     assert spread([0.95, 1.0], [0.2, 0.2], 0, 1) == pytest.approx([0.7, 0.9])
+
+
+def test_a_block_that_does_not_beat_the_unigram_is_not_hidden_by_a_better_one() -> None:
+    bad = (
+        (polars.col("block") == "fixed width")
+        & (polars.col("n_languages") == 100)
+        & (polars.col("metric") == "bits_per_byte")
+    )
+    value = polars.when(bad).then(3.6).otherwise(polars.col("value"))
+    frame = frames.results().with_columns(value=value)
+    note = "Not better than the own-language unigram on the seven at 100 languages"
+    assert any(note in line for line in figure_4_chart(frame, FIGURE_4).footer)
+
+
+def test_a_control_over_other_numbers_of_languages_is_drawn() -> None:
+    frame = frames.results(blocks=("fixed width", "equal exposure"))
+    moved = (polars.col("block") == "equal exposure") & (polars.col("n_languages") == 60)
+    count = polars.when(moved).then(42).otherwise(polars.col("n_languages"))
+    frame = frame.with_columns(n_languages=count.cast(polars.Int64))
+    chart = figure_2_chart(frame, FIGURE_2)
+    control = next(s for s in chart.rows[2][0].series if s.block == "equal exposure")
+    assert 42 in chart.rows[2][0].ticks and 42 in {point.x for point in control.points}
+    assert "42" in texts(xlmr_figure_2(frame, FIGURE_2))

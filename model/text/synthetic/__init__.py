@@ -19,8 +19,8 @@ from model.text.synthetic.world import World
 _CHUNK = 400
 """Documents made at once: a few hundred kilobytes."""
 _NOISE = {"wikipedia": (0.0, 0.0, 0.0), "cc100": (0.02, 0.03, 0.04)}
-"""Probabilities of a misspelling, of an English sentence and of a repeated boilerplate line: web
-text has all three (Kreutzer et al. 2022, arXiv 2103.12028, audit CC-100's like)."""
+"""Probabilities that a sentence has a misspelt word, is English, or is one of a few English lines
+that keep coming back. Web corpora have all three (Kreutzer et al. 2022, arXiv 2103.12028)."""
 
 
 @lru_cache(maxsize=8)
@@ -52,8 +52,6 @@ def corpus_bytes(config: SyntheticConfig, language: str) -> int:
         share = facts.cc100_gib / max(f.cc100_gib for f in LANGUAGES.values())
     else:
         share = facts.wikipedia_gib / max(f.wikipedia_gib for f in LANGUAGES.values())
-    if share == 0:
-        return config.smallest
     return max(config.smallest, round(config.size * share**config.skew))
 
 
@@ -86,7 +84,7 @@ def write_corpus(config: SyntheticConfig, language: str, path: Path) -> None:
 def _with_noise(
     text: str, rng: np.random.Generator, english: list[str], code_mixed: float, boilerplate: float
 ) -> str:
-    """Some lines become English, and others one of four English lines: menus and notices."""
+    """Some lines become one of `english`, others one of its first four, as menus and notices."""
     lines = text.split("\n")
     draw = rng.random(len(lines))
     choice = rng.integers(0, len(english), size=len(lines))

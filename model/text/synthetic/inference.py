@@ -1,9 +1,10 @@
 """Natural language inference over the synthetic world, written in XNLI's own file format.
 
-A premise is an event with some of its details. What follows from it has fewer details
-(entailment); what adds a detail that the premise leaves open is neutral; what denies it, or names
-the opposite property, another place or another number, contradicts it. The same examples are
-rendered in every language, as XNLI's were translated.
+A premise is an event with some of its details. What says no more of it is entailed; what adds a
+detail that the premise leaves open is neutral; what denies it, or names the opposite property,
+another place or another number, contradicts it. Negation denies the event and presupposes its
+details: these rules hold for denied premises too. The same examples are rendered in every language,
+as XNLI's were translated.
 """
 
 from collections.abc import Iterator
@@ -39,17 +40,19 @@ def examples(config: SyntheticConfig, split: str, count: int) -> tuple[Events, E
     return premises, hypotheses, label
 
 
+def _values(world: World) -> dict[str, range]:
+    """What each detail may be."""
+    properties = world.classes["property"]
+    ranges = (properties, properties, world.classes["place"], range(2, 20))
+    return dict(zip(_DETAILS, ranges, strict=True))
+
+
 def _premises(world: World, rng: np.random.Generator, count: int) -> Events:
     """Events that say at least one detail and leave at least one open."""
     events = world.sample(rng, count // 2 + 50)
     n = len(events)
     fuller = {}
-    for name, values in (
-        ("person_property", world.classes["property"]),
-        ("thing_property", world.classes["property"]),
-        ("place", world.classes["place"]),
-        ("number", range(2, 20)),
-    ):
+    for name, values in _values(world).items():
         said = getattr(events, name)
         extra = rng.integers(values.start, values.stop, size=n)
         fuller[name] = np.where((said < 0) & (rng.random(n) < 0.3), extra, said)
@@ -73,14 +76,8 @@ def _add_detail(world: World, rng: np.random.Generator, less: Events, premises: 
     n = len(less)
     open_details = np.stack([getattr(premises, name) < 0 for name in _DETAILS], axis=1)
     choice = np.argmax(open_details * rng.random((n, len(_DETAILS))), axis=1)
-    ranges = (
-        world.classes["property"],
-        world.classes["property"],
-        world.classes["place"],
-        range(2, 20),
-    )
     columns = {}
-    for i, (name, values) in enumerate(zip(_DETAILS, ranges, strict=True)):
+    for i, (name, values) in enumerate(_values(world).items()):
         new = rng.integers(values.start, values.stop, size=n)
         columns[name] = np.where(choice == i, new, getattr(less, name))
     return less.replace(**columns)

@@ -1,11 +1,12 @@
 """Each language's words: inherited through family and branch, borrowed from donors, or its own.
 
 The levels follow languages.csv. A concept has a form in the family; a branch keeps it with
-probability `cognates` and otherwise coins its own; so does a language with its branch's form.
-What is inherited undergoes one regular change of a consonant at each level. Grammar words, the most
-conserved part of a vocabulary, are the family's, unchanged. International words have one form
-everywhere. All of it is spelt in the language's script, so that a shared word looks the same only
-within a script.
+probability `cognates` and otherwise coins its own; a language keeps its branch's form with the
+square root of that. What is inherited undergoes one regular change of a consonant at each level.
+Grammar words, the most conserved part of a vocabulary, are the family's, unchanged. International
+words have one form everywhere. With `cognates` 0 nothing is inherited, grammar words included, and
+nothing is borrowed from a donor. All of it is spelt in the language's script, so that a shared word
+looks the same only within a script.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,6 @@ _DONORS: dict[str, tuple[tuple[str, float], ...]] = {
     "ky": (("ru", 0.1),),
     "en": (("fr", 0.3),),
     "ro": (("fr", 0.1),),
-    "mt": (("it", 0.4),),
     "sq": (("it", 0.1), ("tr", 0.05)),
     "eu": (("es", 0.2),),
     "tl": (("es", 0.2),),
@@ -65,8 +65,8 @@ _DONORS: dict[str, tuple[tuple[str, float], ...]] = {
     "kn": (("sa", 0.15),),
     "ml": (("sa", 0.2),),
 }
-"""Well-known layers of borrowing: (donor, share of content words). Shares are coarse, after the
-vocabularies of the World Loanword Database (wold.clld.org) where it has the language."""
+"""Well-known layers of borrowing: (donor, share of content words). Shares are coarse estimates by
+hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,31 +129,32 @@ def _forms(seed: int, concepts: int, cognates: float, loanwords: float, code: st
     ]
 
 
-def _spelt(word: Word, script: str, donor: str | None) -> str:
-    """A borrowing from Chinese keeps its characters in Japanese, as in Japanese."""
-    from_chinese = script == "Jpan" and donor == "zh"
-    return spell(word, "Hans" if from_chinese else script)
+def _borrowed(
+    seed: int, concepts: int, cognates: float, loanwords: float, code: str
+) -> dict[int, tuple[str, Word]]:
+    """Of the concepts that `code` has borrowed a word for: the donor and the donor's word."""
+    draw = generator(seed, "borrowing", code).random(concepts)
+    loans: dict[int, tuple[str, Word]] = {}
+    threshold = 0.0
+    for donor, share in _DONORS.get(code, ()):
+        lent = _forms(seed, concepts, cognates, loanwords, donor)
+        here = (threshold <= draw) & (draw < threshold + share)
+        loans |= {int(concept): (donor, lent[concept]) for concept in here.nonzero()[0]}
+        threshold += share
+    return loans
 
 
 @lru_cache(maxsize=512)
-def lexicon(
+def _lexicon(
     seed: int, concepts: int, cognates: float, loanwords: float, shared_meaning: bool, code: str
 ) -> Lexicon:
-    """The words of `code`. Without shared meaning, forms are dealt to concepts at random."""
     base = _SAME_AS.get(code, code)
     script = LANGUAGES[code].script
-    words = _forms(seed, concepts, cognates, loanwords, base)
-    rng = generator(seed, "borrowing", base)
-    spelt = [_spelt(word, script, None) for word in words]
+    spelt = [spell(word, script) for word in _forms(seed, concepts, cognates, loanwords, base)]
     if cognates > 0:
-        draw = rng.random(concepts)
-        threshold = 0.0
-        for donor, share in _DONORS.get(base, ()):
-            lent = _forms(seed, concepts, cognates, loanwords, donor)
-            for i in range(concepts):
-                if threshold <= draw[i] < threshold + share:
-                    spelt[i] = _spelt(lent[i], script, donor)
-            threshold += share
+        for concept, (donor, word) in _borrowed(seed, concepts, cognates, loanwords, base).items():
+            keeps_characters = script == "Jpan" and donor == "zh"
+            spelt[concept] = spell(word, "Hans" if keeps_characters else script)
     content = spelt[:concepts]
     if not shared_meaning:
         content = [content[i] for i in generator(seed, "scramble", base).permutation(concepts)]
@@ -161,7 +162,11 @@ def lexicon(
 
 
 def lexicon_of(config: SyntheticConfig, concepts: int, code: str) -> Lexicon:
-    """The words of `code` in the world that `config` describes."""
-    return lexicon(
+    """The words of `code` in the world that `config` describes, which has `concepts` concepts.
+
+    Borrowings are spelt in the language's own script; those from Chinese keep their characters in
+    Japanese. Without shared meaning, forms are dealt to concepts at random.
+    """
+    return _lexicon(
         config.seed, concepts, config.cognates, config.loanwords, config.shared_meaning, code
     )

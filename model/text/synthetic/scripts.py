@@ -2,11 +2,13 @@
 
 A word is a tuple of syllables (consonant, vowel, coda). The letters are the script's own and their
 values are roughly the usual ones, so that a cognate is recognisable within a script and not across
-scripts. What is simplified: no capitals, no diacritics of a single language, no tones, Han
-characters stand for syllables.
+scripts. What is simplified: no capitals, no diacritics or letters of a single language, no final
+forms (Greek, Hebrew), no tones, Han characters stand for syllables.
 """
 
 from collections.abc import Callable
+
+from model.languages import Language
 
 CONSONANTS = "pbtdkgmnszfhlrwycx"
 VOWELS = "aeiou"
@@ -75,7 +77,8 @@ _HANT = (
     "的一是不了人我在有他這為之大來以個中上們到說國和地也子時道出而要於就下得可你年生自會那後能對"
     "著事其裡所去行過家十用發天如然作方成者多日都三小軍二無同麼經法當起與好看學進種將還分此心前面"
 )
-"""Ninety frequent characters in simplified and traditional form: one for each open syllable."""
+"""Frequent characters in simplified and traditional form. Each open syllable has one of its own,
+which it shares with closed ones."""
 
 
 def _alphabet(script: str) -> Callable[[Syllable], str]:
@@ -135,9 +138,12 @@ _SPELLERS: dict[str, Callable[[Syllable], str]] = (
     | {"Ethi": _ethiopic, "Hang": _hangul, "Jpan": _kana, "Hans": _han(_HANS), "Hant": _han(_HANT)}
 )
 SCRIPTS = tuple(sorted(_SPELLERS))
-_FULL_STOPS = {"Deva": "।", "Beng": "।", "Guru": "।", "Orya": "।", "Arab": "۔", "Ethi": "።"}
-_FULL_STOPS |= {"Hans": "。", "Hant": "。", "Jpan": "。", "Armn": "։", "Khmr": "។", "Mymr": "။"}
-_FULL_STOPS |= {"Thai": " ", "Laoo": " "}
+_FULL_STOPS = {
+    "Deva": "।", "Beng": "।", "Guru": "।", "Orya": "।", "Ethi": "።", "Armn": "։", "Khmr": "។",
+    "Mymr": "။", "Hans": "。", "Hant": "。", "Jpan": "。", "Thai": " ", "Laoo": " ",
+}  # fmt: skip
+_FULL_STOPS_OF_LANGUAGES = {"ur": "۔", "sd": "۔", "mr": "."}
+"""Arabic and Persian end a sentence with a dot, Urdu does not; Marathi does, Hindi does not."""
 
 
 def spell(word: Word, script: str) -> str:
@@ -146,6 +152,7 @@ def spell(word: Word, script: str) -> str:
     return "".join(speller(syllable) for syllable in word)
 
 
-def full_stop(script: str) -> str:
-    """What ends a sentence; Thai and Lao end it with a space."""
-    return _FULL_STOPS.get(script, ".")
+def full_stop(language: Language) -> str:
+    """What ends a sentence; in Thai and Lao a space."""
+    mark = _FULL_STOPS.get(language.script, ".")
+    return _FULL_STOPS_OF_LANGUAGES.get(language.code, mark)

@@ -86,7 +86,10 @@ class World:
         )
 
     def _preferences(self, rng: np.random.Generator, of: str, what: str, count: int) -> np.ndarray:
-        """[concepts of class `of`, count]: what each goes with in its topic, commonest first."""
+        """[concepts of class `of`, count]: what each goes with, commonest first.
+
+        All of its topic; of two topics, the later one.
+        """
         topics, choices = self._by_topic[of], self._by_topic[what]
         first = self.classes[of].start
         count = min(count, choices.shape[1])
@@ -104,12 +107,9 @@ class World:
     def _pick(
         self, rng: np.random.Generator, table: np.ndarray, of: str, concepts: np.ndarray
     ) -> np.ndarray:
+        """For each of `concepts`, of class `of`, one of those that `table` says it goes with."""
         rows = concepts - self.classes[of].start
         return table[rows, _draw(rng, _zipf(table.shape[1]), len(concepts))]
-
-    def things_of(self, rng: np.random.Generator, verbs: np.ndarray) -> np.ndarray:
-        """For each verb a thing that it is usual with."""
-        return self._pick(rng, self._things_of_verb, "verb", verbs)
 
     def sample(self, rng: np.random.Generator, documents: int) -> Events:
         """Draws the sentences of `documents` documents, in order."""
@@ -127,7 +127,7 @@ class World:
         from_cast = cast[document, (rng.random(n) < 0.4).astype(int)]
         from_verb = self._pick(rng, self._people_of_verb, "verb", verb)
         person = np.where(rng.random(n) < 0.7, from_cast, from_verb)
-        thing = self.things_of(rng, verb)
+        thing = self._pick(rng, self._things_of_verb, "verb", verb)
         person_property = self._pick(rng, self._properties_of_person, "person", person)
         thing_property = self._pick(rng, self._properties_of_thing, "thing", thing)
         place = places[topic, _draw(rng, _zipf(places.shape[1]), n)]

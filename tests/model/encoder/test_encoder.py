@@ -176,7 +176,7 @@ def test_initialisations_have_their_standard_deviations() -> None:
     wide = {"layers": 1, "width": 128, "heads": 2}
     normal = build(EncoderConfig(**wide), 2000, 1)
     fan_in = build(EncoderConfig(**wide, initialization="fan_in"), 2000, 1)
-    for model, output, embedding in ((normal, 0.02, 0.02), (fan_in, 512**-0.5, 128**-0.5)):
+    for model, output, embedding in ((normal, 0.02, 0.02), (fan_in, 1024**-0.5, 2 * 128**-0.5)):
         layer = model.encoder.layer[0]
         assert float(layer.output.weight.std()) == pytest.approx(output, rel=0.02)
         words = model.encoder.embeddings.word_embeddings.weight

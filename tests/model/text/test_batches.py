@@ -238,3 +238,98 @@ def test_shards_of_another_tokenizer_or_without_tokens(tmp_path: Path, shards) -
     path = write_shards(tmp_path, "yo", np.array([], "<u2"))
     with pytest.raises(InputError, match="'yo' hold no tokens"):
         make({"yo": path}, probabilities={"yo": 1.0})
+
+
+WORD_STARTS = np.arange(ROWS) % 3 == 1
+"""Streams count up by one, so all words but the cut ones have three pieces; specials differ."""
+
+
+def word_bounds(row: np.ndarray) -> np.ndarray:
+    """Which places of a row's inner part begin a word; a word that the window cuts begins at 0."""
+    starts = WORD_STARTS[row]
+    starts[0] = True
+    return starts
+
+
+def test_words_are_chosen_whole_and_at_their_rate(shards) -> None:
+    batches = make(
+        {"en": shards["en"]},
+        probabilities={"en": 1.0},
+        batch_size=256,
+        sequence_length=128,
+        word_starts=WORD_STARTS,
+    )
+    places = np.zeros(126)
+    words = chosen_words = masked = kept = other = 0
+    for step in range(100):
+        batch = batches.batch(step)
+        assert (np.diff(batch.positions) > 0).all(), "ascending, none twice"
+        chosen = np.zeros(batch.tokens.shape, bool)
+        chosen.reshape(-1)[batch.positions] = True
+        assert not chosen[:, 0].any() and not chosen[:, -1].any()
+        places += chosen[:, 1:-1].sum(0)
+        for row, marks in zip(original(batch)[:, 1:-1], chosen[:, 1:-1], strict=True):
+            starts = word_bounds(row)
+            word = np.cumsum(starts) - 1
+            assert (marks == marks[starts][word]).all(), "a word is chosen whole or not at all"
+            words += starts.sum()
+            chosen_words += marks[starts].sum()
+        seen = batch.tokens.reshape(-1)[batch.positions]
+        masked += (seen == MASK).sum()
+        kept += (seen == batch.targets).sum()
+        other += ((seen != MASK) & (seen != batch.targets)).sum()
+    assert chosen_words / words == pytest.approx(0.15, abs=0.002)
+    assert places / (100 * 256) == pytest.approx(np.full(126, 0.15), abs=0.012), "no place favoured"
+    total = masked + kept + other
+    assert masked / total == pytest.approx(0.8, abs=0.004)
+    assert other / total == pytest.approx(0.1, abs=0.003)
+
+
+def test_neighbouring_words_are_chosen_independently(shards) -> None:
+    batches = make(
+        {"en": shards["en"]}, probabilities={"en": 1.0}, batch_size=2000, word_starts=WORD_STARTS
+    )
+    batch = batches.batch(0)
+    chosen = np.zeros(batch.tokens.shape, bool)
+    chosen.reshape(-1)[batch.positions] = True
+    starts = WORD_STARTS[original(batch)[:, 1:-1]]
+    marks = [row[first] for row, first in zip(chosen[:, 1:-1], starts, strict=True)]
+    pairs = np.concatenate([np.stack([row[:-1], row[1:]]) for row in marks], axis=1)
+    assert (pairs[0] & pairs[1]).mean() == pytest.approx(0.15**2, abs=0.003)
+
+
+def test_word_masking_has_no_state_and_draws_the_same_text(shards) -> None:
+    by_word, by_piece = make(shards, word_starts=WORD_STARTS), make(shards)
+    for step in (5, 0, 3):
+        batch = by_word.batch(step)
+        again = make(shards, word_starts=WORD_STARTS).batch(step)
+        for name in ("tokens", "positions", "targets", "languages"):
+            assert np.array_equal(getattr(batch, name), getattr(again, name))
+        assert np.array_equal(original(batch), original(by_piece.batch(step)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.integers(1, 40),
+    length=st.integers(3, 70),
+    share=st.floats(0.001, 0.999),
+    step=st.integers(0, 2**40),
+    period=st.integers(1, 2000),
+)
+def test_every_shape_is_word_masked_within_its_bounds(
+    shards, size: int, length: int, share: float, step: int, period: int
+) -> None:
+    """From every piece a word (an unspaced script) to one word in the whole window."""
+    word_starts = np.arange(ROWS) % period == 0
+    batch = make(
+        shards,
+        batch_size=size,
+        sequence_length=length,
+        mask_probability=share,
+        word_starts=word_starts,
+    ).batch(step)
+    _, columns = np.divmod(batch.positions, length)
+    assert ((columns > 0) & (columns < length - 1)).all()
+    assert len(batch.targets) == len(batch.positions)
+    assert (batch.targets >= 4).all() and (batch.tokens < ROWS).all()
+    assert (original(batch)[:, 1:-1] >= 4).all() and (original(batch) < MASK).all()

@@ -118,7 +118,7 @@ def test_two_lines_are_the_least(workshop) -> None:
     found = workshop.open(workshop.corpus("en"))
     assert sorted([*found.train(), *found.held_out()]) == [["and another"], ["one line"]]
     workshop.write("en", [["one line"]])
-    with pytest.raises(InputError, match="'en' has 1 sentences, too few"):
+    with pytest.raises(InputError, match=r"en\.txt: the text of 'en' has 1 sentence, too few"):
         workshop.corpus("en")
     workshop.write("en", [["one line", "one line", "one line"]])
     with pytest.raises(InputError, match="too few"):
@@ -127,7 +127,7 @@ def test_two_lines_are_the_least(workshop) -> None:
 
 def test_blank_corpus(workshop) -> None:
     path = workshop.write("en", [["  "], ["\t"]])
-    with pytest.raises(InputError, match="every line is blank") as caught:
+    with pytest.raises(InputError, match="found blank lines only") as caught:
         workshop.corpus("en")
     assert str(path) in str(caught.value) and "'en'" in str(caught.value)
 
@@ -156,7 +156,7 @@ def test_file_that_changed_after_planning(workshop, documents) -> None:
     with pytest.raises(InputError, match=r"expected \d+ bytes, found \d+"):
         workshop.open(artifact)
     path.unlink()
-    with pytest.raises(InputError, match="this file of source 'books' is missing") as caught:
+    with pytest.raises(InputError, match="this file of the corpus is missing") as caught:
         workshop.open(artifact)
     assert str(path) in str(caught.value)
     with pytest.raises(InputError, match=r"locations\.books=FOLDER"):

@@ -216,3 +216,59 @@ def test_round_trip_of_real_scripts(workshop, real_text) -> None:
         assert len(whole) > 0.3 * len(lines)
         for line in whole:
             assert pieces.decode(pieces.encode(line)) == pieces.normalize(line)
+
+
+def test_words_begin_at_white_space_and_at_every_unspaced_piece(workshop) -> None:
+    lines = {
+        "ru": "мы читаем книги дома",
+        "th": "ฉันอ่านหนังสือที่บ้าน",
+        "zh": "我们在家里看书。",
+    }
+    for code, line in lines.items():
+        workshop.write(code, [[line + " " + line[: 1 + i % 7]] for i in range(40)])
+    corpora = {code: workshop.corpus(code) for code in lines}
+    config = {"vocab_size": 60, "kind": "bpe", "character_coverage": 1.0}
+    pieces = tokenizer.load(workshop.tokenizer(corpora, **config))
+    starts = pieces.word_starts()
+    assert starts.shape == (pieces.rows,) and starts.dtype == bool
+    assert starts[: tokenizer.SPECIALS].all(), "each special id is a word of its own"
+    for code in ("th", "zh"):
+        assert starts[pieces.encode(lines[code])].all()
+    ids = pieces.encode(lines["ru"])
+    assert starts[ids].sum() == 4 < len(ids) and starts[ids[0]]
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_xlm_pre_tokenization_is_aligned_with_the_raw_text(workshop, corpora, kind: str) -> None:
+    config = {"vocab_size": 300, "kind": kind, "pre_tokenize": "xlm"}
+    pieces = tokenizer.load(workshop.tokenizer(corpora, **config))
+    for line in ("", "\u0301", " ÀBc,d  e\u0301 ", "漢字，漢字", "한국 a…b", "İΣ ŉ"):
+        aligned = pieces.align(line)
+        assert [piece for piece, _, _ in aligned] == pieces.encode(line)
+        bounds = [begin for _, begin, _ in aligned] + [len(line)]
+        assert [end for _, _, end in aligned] == bounds[1:] and bounds == sorted(bounds)
+    parts = {line[begin:end] for line in ["漢字漢字"] for _, begin, end in pieces.align(line)}
+    assert parts - {""} == {"漢", "字"}, "each unknown character is paid for by its own piece"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_xlm_characters_come_from_where_they_stood(text: str) -> None:
+    prepared, places = pre_tokenize.xlm(text), pre_tokenize.places(text)
+    assert len(places) == len(prepared) + 1 and places[-1] == len(text)
+    assert places == sorted(places)
+    for character, place in zip(prepared, places, strict=False):
+        assert character in " ς" or character in pre_tokenize.xlm(text[place])
+
+
+def test_large_samples_give_the_same_pieces(
+    workshop, corpora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scores() -> list[tuple[str, float]]:
+        model = workshop.tokenizer(corpora, vocab_size=300) / "sentencepiece.model"
+        pieces = sentencepiece.SentencePieceProcessor(model_file=str(model))
+        return [(pieces.id_to_piece(i), pieces.get_score(i)) for i in range(300)]
+
+    small = scores()
+    monkeypatch.setattr(tokenizer, "_LARGE_SAMPLE", 1000)
+    assert scores() == small

@@ -1,5 +1,7 @@
 """The engine does what a plain PyTorch loop does: same losses, clipping, decay, accumulation."""
 
+import math
+
 import pytest
 import torch
 
@@ -91,3 +93,25 @@ def test_norms_and_biases_do_not_decay() -> None:
     assert all("norm" in names[id(p)] or names[id(p)].endswith("bias") for p in free["params"])
     assert all("norm" not in names[id(p)] for p in decaying["params"])
     assert len(decaying["params"]) + len(free["params"]) == len(names)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_updates_without_targets_do_no_harm(precision: str) -> None:
+    """Small batches may have no masked place; then there is nothing to learn, and no NaN."""
+    tokens, positions, targets = batch(0)
+    nothing = (tokens, positions[:0], targets[:0])
+    recipe = PretrainingConfig(precision=precision, weight_decay=0.0)
+    with Engine(build(ENCODER, ROWS, seed=5), recipe, micro_batches=2) as engine:
+        before = engine.weights()
+        assert float(engine.step([nothing, nothing], 1e-2)) == 0.0
+        after = engine.weights()
+        assert all(torch.equal(after[name], value) for name, value in before.items())
+        assert float(engine.step([nothing, (tokens, positions, targets)], 1e-2)) > 1.0
+        engine.weights()
+
+
+def test_weights_that_are_not_finite_are_refused() -> None:
+    with Engine(build(ENCODER, ROWS, seed=5), PretrainingConfig(precision="fp32")) as engine:
+        engine.step([batch(0)], math.inf)
+        with pytest.raises(RuntimeError, match=r"not finite after the last update.*diverged"):
+            engine.weights()

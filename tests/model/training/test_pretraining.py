@@ -199,3 +199,13 @@ def test_a_broken_checkpoint_gives_way_to_the_one_before(
         assert "00000030 is broken" in capsys.readouterr().err
         (tmp_path / "checkpoints" / "00000020" / "checksums.json").unlink()
         assert checkpoint.restore(tmp_path, engine) is None
+
+
+def test_large_vocabularies_shrink_the_micro_batch() -> None:
+    recipe = PretrainingConfig(sequence_length=512)
+    assert pretraining.sequences_at_once(recipe, 10_000, "cpu") == 64
+    assert pretraining.sequences_at_once(recipe, 10_000, "cuda") == 256
+    for device, scores in pretraining.MICRO_BATCH_SCORES.items():
+        count = pretraining.sequences_at_once(recipe, 250_002, device)
+        assert 1 < count <= scores / (0.15 * 512 * 250_002) < count + 1
+    assert pretraining.sequences_at_once(recipe, 10**9, "cpu") == 1

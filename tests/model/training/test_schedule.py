@@ -2,6 +2,7 @@
 
 import pytest
 
+from model.text.sampling import probabilities
 from model.training.schedule import learning_rate, total_updates
 
 
@@ -22,3 +23,11 @@ def test_counted_languages_lengthen_the_run_by_their_share() -> None:
     assert total_updates(100, shares, ["en", "fr"]) == 200
     assert total_updates(100, shares, ["fr", "en", "de"]) == 100
     assert total_updates(100, {"a": 0.3, "b": 0.7}, ["a"]) == 334
+
+
+def test_counting_all_languages_adds_no_update() -> None:
+    """The sum of a hundred shares misses 1 by a rounding error; a million updates magnify it."""
+    for alpha in (0.1, 0.3, 0.5, 0.7):
+        shares = probabilities({f"l{i:02}": (i + 1) ** 5 for i in range(100)}, alpha)
+        for updates in (1, 1_500_000, 10**9):
+            assert total_updates(updates, shares, list(shares)) == updates
