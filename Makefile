@@ -1,4 +1,4 @@
-# One job each: demo, test, test-slow, check, plots, clean. Each makes its own environment first.
+# One job each: demo, test, test-slow, check, plots, bench, clean. Each makes its own environment first.
 #
 #   make demo                     the curse of multilinguality on this machine, with its figure
 #   make demo PYTHON=python3.12   with another interpreter (3.11 to 3.13)
@@ -12,7 +12,7 @@ PYTEST ?= -n 2 --dist loadfile
 
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo plots test test-slow check clean
+.PHONY: demo plots test test-slow check bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.ready
@@ -31,6 +31,10 @@ check: $(VENV)/.ready-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+bench: $(VENV)/.ready-dev
+	$(VENV)/bin/python benchmarks/synthetic_speed.py
+	$(VENV)/bin/python benchmarks/habits.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -7,7 +7,9 @@ study.results()   # a polars frame, one row for each score
 """
 
 import dataclasses
+import importlib.util
 import os
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -230,9 +232,24 @@ def _text(top: Mapping[str, Node], key: str) -> str:
 def _figures(node: Node | None) -> tuple[str, ...]:
     if node is None or node.value is None:
         return ()
-    return tuple(
-        expect_text(item, f"figures[{number}]")
-        for number, item in enumerate(expect_list(node, "figures"))
+    known = _known_figures()
+    figures = []
+    for number, item in enumerate(expect_list(node, "figures")):
+        name = expect_text(item, f"figures[{number}]")
+        if name not in known:
+            hint = near(name, known)
+            told = f"unknown figure {name!r}{hint}; there are {', '.join(known)}"
+            raise fail(item, f"figures[{number}]", told)
+        figures.append(name)
+    return tuple(figures)
+
+
+def _known_figures() -> list[str]:
+    """Every figure is a module of `plots`, which is found here and not imported: it draws."""
+    spec = importlib.util.find_spec("plots")
+    folders = spec.submodule_search_locations if spec is not None else None
+    return sorted(
+        module.name for module in pkgutil.iter_modules(folders) if "_figure_" in module.name
     )
 
 

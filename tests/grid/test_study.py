@@ -172,6 +172,10 @@ def test_norwegian_is_a_language_and_1e_3_a_number(tmp_path: Path) -> None:
         ("execution:\n  workers: 0\n", "study.yaml:2: execution.workers: expected 1 to 4096"),
         ("claims: [{says: a}]\n", "study.yaml:1: claims[0]: expected `expect`"),
         ("figures: xlmr_figure_2\n", "study.yaml:1: figures: expected a list"),
+        (
+            "figures: [xlmr_figur_2]\n",
+            "study.yaml:1: figures[0]: unknown figure 'xlmr_figur_2' (did you mean xlmr_figure_2",
+        ),
         ("replicates: {sed: [1]}\n", "replicates.sed: unknown key (did you mean seed?)"),
         ("replicates: {seed: [1, 1]}\n", "replicates.seed: expected each seed once"),
         ("language_sets: gone.json\n", "gone.json: no such file"),
