@@ -14,8 +14,9 @@ from grid.graph import Graph, Stage, StageId
 from grid.identity import digest, stage_key
 from grid.source_files import Sources
 from grid.store import Store
-from model import config as stages
-from model.config import CellConfig, SourceFile, TaskConfig
+from model import stages
+from model.config import CellConfig, TaskConfig
+from model.stages import SourceFile
 
 FILES = "files"
 """What every source but `synthetic` is called in keys: its content is hashed, not its name."""

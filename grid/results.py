@@ -109,11 +109,11 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
     """Writes Parquet whole or not at all, and leaves a file that says the same untouched."""
     try:
-        if path.is_file() and pl.read_parquet(path).equals(frame, null_equal=True):
-            return
+        same = path.is_file() and pl.read_parquet(path).equals(frame, null_equal=True)
     except (OSError, pl.exceptions.PolarsError):
-        pass  # damaged, or from an older polars: written anew
-    _replace(path, frame.write_parquet)
+        same = False  # damaged, or from an older polars: written anew
+    if not same:
+        _replace(path, frame.write_parquet)
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from grid.errors import StudyError
 from grid.store import Store
-from model.config import SourceFile, TaskConfig
+from model.config import TaskConfig
 from model.errors import InputError
+from model.stages import SourceFile
 
 _TOLD = 3
 """Faulty languages whose messages are shown; the others are named."""

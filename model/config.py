@@ -1,8 +1,7 @@
-"""Every configuration dataclass: what a study's `cell` may say, and what each stage is keyed by.
+"""What a study's `cell` may say: every setting as a typed field, with its unit and source.
 
-`CellConfig` is what users write (through YAML and OmegaConf). The `*Stage` classes are the parts of
-it that one stage depends on: they are hashed into that stage's key, so a field belongs in one of
-them exactly if it can change what the stage computes. Imports neither torch nor grid.
+Users write `CellConfig` through YAML and OmegaConf; `model/stages.py` cuts it into what each stage
+depends on. Imports neither torch nor grid.
 """
 
 from dataclasses import dataclass, field
@@ -365,77 +364,3 @@ class CellConfig:
             "languages that the cell is trained on",
             outside,
         )
-
-
-@dataclass(kw_only=True)
-class SourceFile:
-    """One file of a source, known by its content. `name` is relative to the source's location."""
-
-    name: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(kw_only=True)
-class CorpusStage:
-    """One language of one source. Generated if `synthetic` is set, otherwise read from `files`."""
-
-    language: str
-    source: str
-    synthetic: SyntheticConfig | None
-    files: list[SourceFile] | None
-    held_out: HeldOutConfig
-
-
-@dataclass(kw_only=True)
-class TokenizerStage:
-    """Inputs: corpus/<language> for each of `tokenizer.languages` (sorted, never None here)."""
-
-    tokenizer: TokenizerConfig
-
-
-@dataclass(kw_only=True)
-class ShardsStage:
-    """Inputs: corpus, tokenizer."""
-
-    language: str
-
-
-@dataclass(kw_only=True)
-class PretrainingStage:
-    """Inputs: tokenizer, shards/<language>."""
-
-    languages: list[str]
-    sampling: SamplingConfig
-    encoder: EncoderConfig
-    pretraining: PretrainingConfig
-    seed: int
-
-
-@dataclass(kw_only=True)
-class EvaluationStage:
-    """Inputs: pretraining, tokenizer, and corpus/<language> and shards/<language> of each."""
-
-    languages: list[str]
-    evaluation: EvaluationConfig
-
-
-@dataclass(kw_only=True)
-class TaskDataStage:
-    """A labelled task's files: generated, or those at the source's location, checked."""
-
-    task: str
-    source: str
-    synthetic: SyntheticConfig | None
-    languages: list[str]
-    files: list[SourceFile] | None
-
-
-@dataclass(kw_only=True)
-class FinetuningStage:
-    """Inputs: pretraining, tokenizer, task."""
-
-    task: str
-    config: TaskConfig
-    languages: list[str]
-    seed: int

@@ -8,8 +8,9 @@ import csv
 import json
 from pathlib import Path
 
-from model.config import SyntheticConfig, TaskDataStage
+from model.config import SyntheticConfig
 from model.context import Context
+from model.stages import TaskDataStage
 from model.text.synthetic.inference import rendered
 
 FILES = {

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.config import FinetuningStage, PretrainingConfig
+from model.config import PretrainingConfig
 from model.context import Context
 from model.encoder.encoder import Encoder, derived_seed, initialise
 from model.encoder.files import read_encoder
 from model.encoder.heads import ClassificationHead
 from model.errors import InputError
+from model.stages import FinetuningStage
 from model.tasks.xnli import LABELS, Example, read_test, read_train
 from model.text import tokenizer as tokenizers
 from model.text.tokenizer import BOS, EOS, PAD, Tokenizer

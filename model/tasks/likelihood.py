@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.config import EvaluationStage
 from model.context import Context
 from model.encoder.encoder import MaskedLanguageModel
 from model.encoder.files import read_description, read_language_model
 from model.errors import InputError
+from model.stages import EvaluationStage
 from model.tasks.spans import BITS_PER_BYTE, Span, limited, sequences, spans_of_line
 from model.tasks.unigram import best_bits, piece_counts
 from model.text import tokenizer as tokenizers

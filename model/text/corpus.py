@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from model.config import CorpusStage
 from model.context import Context
 from model.errors import InputError
+from model.stages import CorpusStage
 from model.text.held_out import Candidates, Unit, budget, cut_blocks, text_bytes, text_hash
 from model.text.sources import file_format, read_documents
 

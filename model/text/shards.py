@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from model.config import ShardsStage
 from model.context import Context
 from model.errors import InputError
+from model.stages import ShardsStage
 from model.text import tokenizer
 from model.text.corpus import Counts, open_corpus
 

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 import sentencepiece
 
-from model.config import TokenizerConfig, TokenizerStage
+from model.config import TokenizerConfig
 from model.context import Context
 from model.errors import InputError
+from model.stages import TokenizerStage
 from model.text import pre_tokenize
 from model.text.corpus import Corpus, open_corpus
 from model.text.sampling import probabilities

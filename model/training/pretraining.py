@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.config import PretrainingConfig, PretrainingStage
+from model.config import PretrainingConfig
 from model.context import Context
 from model.encoder.encoder import build, derived_seed
 from model.encoder.files import Description, write_model
 from model.errors import InputError
+from model.stages import PretrainingStage
 from model.text import tokenizer as tokenizers
 from model.text.batches import Batch, Batches
 from model.text.sampling import probabilities

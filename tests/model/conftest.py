@@ -5,16 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from model.config import (
-    CorpusStage,
-    HeldOutConfig,
-    ShardsStage,
-    SyntheticConfig,
-    TaskDataStage,
-    TokenizerConfig,
-    TokenizerStage,
-)
+from model.config import HeldOutConfig, SyntheticConfig, TokenizerConfig
 from model.context import Context
+from model.stages import CorpusStage, ShardsStage, TaskDataStage, TokenizerStage
 
 LANGUAGES = ["en", "sw"]
 SYNTHETIC = SyntheticConfig(size=60_000, smallest=20_000)

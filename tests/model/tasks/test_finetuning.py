@@ -7,11 +7,12 @@ from pathlib import Path
 import polars
 import pytest
 
-from model.config import EncoderConfig, FinetuningStage, TaskConfig
+from model.config import EncoderConfig, TaskConfig
 from model.context import Context
 from model.encoder.encoder import build
 from model.encoder.files import Description, write_model
 from model.errors import InputError
+from model.stages import FinetuningStage
 from model.tasks import finetuning
 from model.tasks.data import COLUMNS
 from model.tasks.finetuning import batches, encode, score

@@ -11,10 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.config import EncoderConfig, EvaluationConfig, EvaluationStage
+from model.config import EncoderConfig, EvaluationConfig
 from model.context import Context
 from model.encoder.encoder import MaskedLanguageModel, build
 from model.encoder.files import Description, write_model
+from model.stages import EvaluationStage
 from model.tasks import likelihood
 from model.tasks.likelihood import ScoredText, held_out_text, model_bits
 from model.tasks.spans import cut, limited, sequences, spans_of_line

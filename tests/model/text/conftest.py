@@ -7,15 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.config import (
-    CorpusStage,
-    HeldOutConfig,
-    ShardsStage,
-    SourceFile,
-    TokenizerConfig,
-    TokenizerStage,
-)
+from model.config import HeldOutConfig, TokenizerConfig
 from model.context import Context
+from model.stages import CorpusStage, ShardsStage, SourceFile, TokenizerStage
 from model.text import corpus as corpus_stage
 from model.text import shards as shards_stage
 from model.text import sources

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.config import CorpusStage, HeldOutConfig, SyntheticConfig
+from model.config import HeldOutConfig, SyntheticConfig
 from model.errors import InputError
+from model.stages import CorpusStage
 from model.text import corpus
 from model.text.held_out import Candidates, text_hash
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from model.config import EncoderConfig, PretrainingConfig, PretrainingStage, SamplingConfig
+from model.config import EncoderConfig, PretrainingConfig, SamplingConfig
 from model.context import Context
 from model.encoder.encoder import build, derived_seed
+from model.stages import PretrainingStage
 from model.text import tokenizer
 from model.text.batches import Batches
 from model.text.sampling import probabilities
@@ -131,7 +132,8 @@ _DRIVER = """
 import json, sys
 from pathlib import Path
 from model.context import Context
-from model.config import EncoderConfig, PretrainingConfig, PretrainingStage, SamplingConfig
+from model.config import (EncoderConfig, PretrainingConfig, SamplingConfig)
+from model.stages import (PretrainingStage)
 from model.training import pretraining
 given = json.loads(sys.argv[1])
 config = given["config"]

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.config import SyntheticConfig, TaskDataStage
+from model.config import SyntheticConfig
 from model.context import Context
+from model.stages import TaskDataStage
 from model.tasks import data, xnli
 from model.text.synthetic.inference import LABELS, examples, rendered
 from model.text.synthetic.world import Events, World
