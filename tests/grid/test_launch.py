@@ -206,6 +206,7 @@ def test_a_killed_launcher_takes_its_stages_with_it(tmp_path: Path) -> None:
     process.kill()
     process.communicate(timeout=20)
     wait_for(lambda: not living(process.pid), 10)
+    assert not list((tmp_path / "artifacts").rglob("sum.json")), "nobody went on and published"
 
 
 def test_two_launchers_share_the_work(tmp_path: Path) -> None:

@@ -82,6 +82,9 @@ def test_a_killed_holder_that_nobody_has_reaped_is_dead(tmp_path: Path) -> None:
     process = holder(tmp_path / "l")
     os.kill(process.pid, signal.SIGKILL)
     wait_for(lambda: lease.Observer(tmp_path / "l").available(), 5)
+    held = lease.acquire(tmp_path / "l")
+    assert held is not None
+    held.remove()
     process.wait()
 
 
