@@ -1,6 +1,7 @@
 """How work is placed on this machine: never part of a key, recorded in each manifest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from model.errors import InputError
 
@@ -17,11 +18,30 @@ class ExecutionConfig:
     """`cpu` or `cuda`."""
     checkpoint_seconds: float = 20.0
     """A stage that can be resumed saves its state this often."""
+    tensor_parallel: int = 1
+    """Ranks (GPUs, or processes on a CPU) that hold one model together in pretraining."""
+    data_parallel: int = 1
+    """Copies of the model in pretraining; ranks are this times `tensor_parallel`."""
+    micro_batch: int | None = None
+    """Sequences that go through a rank's model at once; by default what fits. The rest of a batch
+    is accumulated."""
+    activation_checkpointing: bool = False
+    """Forget activations and compute them again in the backward pass: less memory, a third more
+    work."""
+    spike: float | None = 3.0
+    """A pretraining whose loss rises this many nats above its lowest has diverged and is stopped;
+    null: never."""
+    monitors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """DeepSpeed's monitors (`tensorboard`, `csv_monitor`, `wandb`), each with DeepSpeed's keys."""
 
     def __post_init__(self) -> None:
         for name, legal, expected in (
             ("workers", self.workers is None or 1 <= self.workers <= 4096, "1 to 4096"),
             ("threads", 1 <= self.threads <= 4096, "1 to 4096"),
+            ("tensor_parallel", 1 <= self.tensor_parallel <= 1024, "1 to 1024"),
+            ("data_parallel", 1 <= self.data_parallel <= 65536, "1 to 65536"),
+            ("micro_batch", self.micro_batch is None or self.micro_batch >= 1, "at least 1"),
+            ("spike", self.spike is None or self.spike > 0, "more than 0"),
             ("checkpoint_seconds", self.checkpoint_seconds > 0, "more than 0"),
         ):
             if not legal:

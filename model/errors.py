@@ -1,5 +1,9 @@
-"""The exception for a mistake in what a user gave: shown as a message, never as a traceback."""
+"""The exceptions that end a stage with a message and without a traceback."""
 
 
 class InputError(Exception):
     """Bad input: the message says what was expected, what was found, where, and what to do."""
+
+
+class Stopped(Exception):  # noqa: N818  # not an error
+    """A stage was asked to stop and has saved its state: the next attempt goes on from there."""
