@@ -46,7 +46,9 @@ class Declaration:
 STAGES = {
     declared.name: declared
     for declared in (
-        Declaration(name="corpus", module="model.text.corpus", config=stages.CorpusStage),
+        Declaration(
+            name="corpus", module="model.text.corpus", config=stages.CorpusStage, version=2
+        ),
         Declaration(name="tokenizer", module="model.text.tokenizer", config=stages.TokenizerStage),
         Declaration(name="shards", module="model.text.shards", config=stages.ShardsStage),
         Declaration(
@@ -245,7 +247,6 @@ class _Builder:
                 seconds=budget.pretraining_seconds(
                     pretraining, encoder, config.tokenizer.vocab_size, len(languages)
                 ),
-                locations=self._locations(config.corpus.source),
             )
         )
 
@@ -267,7 +268,6 @@ class _Builder:
                     config.pretraining.sequence_length,
                     len(languages),
                 ),
-                locations=self._locations(config.corpus.source),
             )
         )
 

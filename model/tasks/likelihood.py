@@ -6,7 +6,6 @@ once, and -log2 p of its tokens is summed and divided by the UTF-8 bytes of all 
 is not counted. <unk> is not predicted; it costs 8 bits for each byte that it stands for.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from model.stages import EvaluationStage
 from model.tasks.spans import BITS_PER_BYTE, Span, limited, sequences, spans_of_line
 from model.tasks.unigram import best_bits, piece_counts
 from model.text import tokenizer as tokenizers
-from model.text.corpus import Corpus, open_corpus
+from model.text.held_out import read_held_out
 from model.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 from model.training.engine import prepare
 
@@ -46,9 +45,9 @@ def run(config: EvaluationStage, inputs: dict[str, Path], output: Path, context:
     languages = sorted(config.languages)
     for done, language in enumerate(languages):
         context.progress(done, len(languages))
-        corpus = open_corpus(inputs[f"corpus/{language}"], context.locations)
         limits = config.evaluation
-        documents = held_out_text(corpus, limits.span, limits.max_bytes)
+        units = read_held_out(inputs[f"corpus/{language}"])
+        documents = limited_text(units, limits.span, limits.max_bytes)
         text = ScoredText.cut(documents, tokenizer, limits.span, longest)
         if text.bytes == 0:
             raise InputError(
@@ -70,18 +69,14 @@ def run(config: EvaluationStage, inputs: dict[str, Path], output: Path, context:
     (output / "scores.json").write_text(scores + "\n", encoding="utf-8")
 
 
-def held_out_text(corpus: Corpus, span: int, most_bytes: int) -> list[list[str]]:
-    """Held-out documents up to `most_bytes` bytes of spans, the same for every tokenizer.
+def limited_text(units: list[list[str]], span: int, most_bytes: int) -> list[list[str]]:
+    """The first held-out units up to `most_bytes` bytes of spans, the same for every tokenizer.
 
-    They are taken in the order of their hashes, so that a small part still covers the whole source.
+    They come in the order of their hashes, so that a small part still covers the whole source.
     """
-    documents = [
-        (hashlib.blake2b("\n".join(lines).encode(), digest_size=8).digest(), lines)
-        for lines in corpus.held_out()
-    ]
     taken: list[list[str]] = []
     left = most_bytes
-    for _, lines in sorted(documents):
+    for lines in units:
         part, used = limited(lines, span, left)
         left -= used
         if used:

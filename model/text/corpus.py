@@ -1,7 +1,8 @@
 """The corpus stage: describes one language of one source, and reads it again through `open_corpus`.
 
-Raw text is referred to, never copied: the artifact holds counts, checksums and which part is held
-out. Exact duplicates of a document are left out, so each document counts once. The held-out part
+Raw text is referred to and not copied: the artifact holds counts, checksums and which part is held
+out, and the held-out part itself, for it is small, and an evaluation must not read terabytes for
+it. Exact duplicates of a document are left out, so each document counts once. The held-out part
 is chosen over the whole source by content: the units whose texts hash lowest, as many as fit into
 min(max_bytes, fraction of the language's bytes). A unit is a document. Where that would make the
 held-out part fewer than about five documents (a small language, or documents as long as books, or
@@ -28,7 +29,16 @@ import numpy as np
 from model.context import Context
 from model.errors import InputError
 from model.stages import CorpusStage
-from model.text.held_out import Candidates, Unit, budget, cut_blocks, text_bytes, text_hash
+from model.text.held_out import (
+    Candidates,
+    Unit,
+    budget,
+    cut_blocks,
+    read_held_out,
+    text_bytes,
+    text_hash,
+    write_held_out,
+)
 from model.text.sources import file_format, read_documents
 
 _FEWEST_UNITS = 5
@@ -57,25 +67,28 @@ class Counts:
 
 
 class Corpus:
-    """A language's text, split: see the module's docstring. Iterators stream and start afresh."""
+    """A language's training text: see the module's docstring. It streams, and starts afresh."""
 
     def __init__(
         self,
         info: dict[str, Any],
         files: list[Path],
-        held_out: np.ndarray,
+        held_out: list[list[str]],
+        places: np.ndarray,
         duplicates: np.ndarray,
         held_out_lines: np.ndarray,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        """held_out: [n, 2] uint64, document and block within it, sorted; duplicates: documents."""
+        """places: [n, 2] uint64, document and block of what is held out; duplicates: documents."""
         self.language: str = info["language"]
+        self.held_out = held_out
+        """Units that are never trained on, in the order of their hashes, as lists of lines."""
         self.info = info
         self._files = files
         self._block = info["block_sentences"]
-        self._held_out: dict[int, set[int]] = {}
-        for document, block in held_out.tolist():
-            self._held_out.setdefault(document, set()).add(block)
+        self._places: dict[int, set[int]] = {}
+        for document, block in places.tolist():
+            self._places.setdefault(document, set()).add(block)
         self._duplicates = duplicates
         self._held_out_lines = {
             value.to_bytes(8, "little") for value in held_out_lines.astype(np.uint64).tolist()
@@ -87,8 +100,8 @@ class Corpus:
         lines_held_out = self._held_out_lines
         blake2b = hashlib.blake2b
         for number, lines in self._documents():
-            if number in self._held_out:
-                blocks = self._held_out[number]
+            if number in self._places:
+                blocks = self._places[number]
                 lines = [
                     line
                     for block, part in enumerate(cut_blocks(lines, self._block))
@@ -102,17 +115,6 @@ class Corpus:
             ]
             if lines:
                 yield lines
-
-    def held_out(self) -> Iterator[list[str]]:
-        """Units that are never trained on, in the order of the files, as lists of lines."""
-        last = max(self._held_out)
-        for number, lines in self._documents():
-            if number in self._held_out:
-                for block, part in enumerate(cut_blocks(lines, self._block)):
-                    if block in self._held_out[number]:
-                        yield part
-            if number == last:
-                return
 
     def _documents(self) -> Iterator[Document]:
         """All documents but exact duplicates of earlier ones."""
@@ -141,6 +143,7 @@ def open_corpus(artifact: Path, locations: Mapping[str, str]) -> Corpus:
     return Corpus(
         info,
         [path for _, path in files],
+        read_held_out(artifact),
         np.load(artifact / "held_out.npy"),
         np.load(artifact / "duplicates.npy"),
         np.load(artifact / "held_out_lines.npy"),
@@ -148,9 +151,9 @@ def open_corpus(artifact: Path, locations: Mapping[str, str]) -> Corpus:
 
 
 def run(config: CorpusStage, inputs: dict[str, Path], output: Path, context: Context) -> None:
-    """Writes corpus.json, held_out.npy (document and block of each held-out unit), duplicates.npy
-    (documents that are left out) and held_out_lines.npy (sorted hashes of held-out lines); for the
-    synthetic source also text.txt.
+    """Writes corpus.json, held_out.jsonl (the held-out units' lines), held_out.npy (document and
+    block of each), duplicates.npy (documents that are left out) and held_out_lines.npy (sorted
+    hashes of held-out lines); for the synthetic source also text.txt.
 
     Raises InputError for files that are missing or changed, for what `read_documents` refuses, and
     for text that is empty or too short to be split.
@@ -163,7 +166,6 @@ def run(config: CorpusStage, inputs: dict[str, Path], output: Path, context: Con
     _check_unchanged(config, files, described)
     progress = _Progress(context, files)
     survey = _survey(config, files, progress)
-    lines = {line for unit in survey.units for line in unit.lines}
     info: dict[str, Any] = {
         "language": config.language,
         "source": config.source,
@@ -177,22 +179,23 @@ def run(config: CorpusStage, inputs: dict[str, Path], output: Path, context: Con
         "block_sentences": survey.block,
         "held_out_threshold": f"{max(unit.hash for unit in survey.units):016x}",
     }
-    held_out = np.array(sorted((u.document, u.block) for u in survey.units), np.uint64)
-    held_out_lines = np.array(sorted({text_hash(line) for line in lines}), np.uint64)
-    corpus = Corpus(
-        info, [path for _, path in files], held_out, survey.duplicates, held_out_lines, progress
-    )
+    held_out = [unit.lines for unit in survey.units]
+    places = np.array(sorted((unit.document, unit.block) for unit in survey.units), np.uint64)
+    hashes = {text_hash(line) for lines in held_out for line in lines}
+    held_out_lines = np.array(sorted(hashes), np.uint64)
+    paths = [path for _, path in files]
+    corpus = Corpus(info, paths, held_out, places, survey.duplicates, held_out_lines, progress)
     train, held = Counts(), Counts()
     for document in corpus.train():
         train.add(document)
-    for unit in survey.units:
-        held.add(unit.lines)
+    for lines in held_out:
+        held.add(lines)
     if train.sentences == 0:
-        paths = [path for _, path in files]
         raise InputError(_too_short(config, paths, survey.sentences))
     info["train"] = asdict(train)
     info["held_out"] = asdict(held)
-    np.save(output / "held_out.npy", held_out)
+    write_held_out(output, held_out)
+    np.save(output / "held_out.npy", places)
     np.save(output / "duplicates.npy", survey.duplicates)
     np.save(output / "held_out_lines.npy", held_out_lines)
     (output / "corpus.json").write_text(

@@ -1,11 +1,14 @@
-"""Chooses what is held out: whole units of text, by content, in bounded memory.
+"""Chooses what is held out, whole units of text by content in bounded memory, and keeps it.
 
 A unit is a document, or a block of consecutive lines of one (`model.text.corpus` says when).
 """
 
 import hashlib
 import heapq
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from model.config import HeldOutConfig
 
@@ -83,3 +86,20 @@ class Candidates:
                 chosen.append(unit)
                 limit -= unit.bytes
         return chosen or ([self.shortest] if self.shortest else [])
+
+
+_FILE = "held_out.jsonl"
+
+
+def write_held_out(artifact: Path, units: Iterable[list[str]]) -> None:
+    """Writes each unit's lines into a corpus artifact, as a JSON list."""
+    with (artifact / _FILE).open("w", encoding="utf-8") as stream:
+        for unit in units:
+            stream.write(json.dumps(unit, ensure_ascii=False) + "\n")
+
+
+def read_held_out(artifact: Path) -> list[list[str]]:
+    """The lines of each held-out unit of a corpus artifact, in the order of the units' hashes."""
+    # Not splitlines(): a line of text may hold characters that it takes for line ends.
+    with (artifact / _FILE).open(encoding="utf-8", newline="\n") as stream:
+        return [json.loads(line) for line in stream]

@@ -17,11 +17,11 @@ from model.encoder.encoder import MaskedLanguageModel, build
 from model.encoder.files import Description, write_model
 from model.stages import EvaluationStage
 from model.tasks import likelihood
-from model.tasks.likelihood import ScoredText, held_out_text, model_bits
+from model.tasks.likelihood import ScoredText, limited_text, model_bits
 from model.tasks.spans import cut, limited, sequences, spans_of_line
 from model.tasks.unigram import DELTAS, best_bits, piece_counts
 from model.text import tokenizer as tokenizers
-from model.text.corpus import open_corpus
+from model.text.held_out import read_held_out
 from model.text.tokenizer import BOS, EOS, UNK
 
 TRICKY = [
@@ -60,7 +60,7 @@ def test_scored_bytes_are_equal_for_all_tokenizers(world, line: str) -> None:
 
 def test_a_piece_goes_with_the_span_in_which_it_begins(world) -> None:
     pieces = tokenizers.load(world.tokenizer)
-    line = next(line for doc in open_corpus(world.corpora["en"], {}).held_out() for line in doc)
+    line = next(line for doc in read_held_out(world.corpora["en"]) for line in doc)
     spans = spans_of_line(line, pieces, 3)
     bounds = cut(line, 3)
     place = 0
@@ -128,7 +128,7 @@ def slow_bits(model: MaskedLanguageModel, text: ScoredText, mask: int, passes: i
 @pytest.mark.parametrize("passes", [1, 3, 100])
 def test_every_span_is_masked_whole_and_scored_once(world, passes: int) -> None:
     pieces = tokenizers.load(world.tokenizer)
-    documents = [TRICKY, next(open_corpus(world.corpora["sw"], {}).held_out())]
+    documents = [TRICKY, read_held_out(world.corpora["sw"])[0]]
     text = ScoredText.cut(documents, pieces, 6, 22)
     model = trained(pieces.rows)
     found = model_bits(model, text.sequences, pieces.mask, passes)
@@ -141,7 +141,7 @@ def test_unigram_is_the_best_smoothing_of_the_shards_counts(world) -> None:
     stream = np.fromfile(shards / "tokens.bin", "<u2").tolist()
     counter = Counter(token for token in stream if token >= 4)
     pieces = tokenizers.load(world.tokenizer)
-    text = ScoredText.cut([next(open_corpus(world.corpora["sw"], {}).held_out())], pieces, 8, 62)
+    text = ScoredText.cut([read_held_out(world.corpora["sw"])[0]], pieces, 8, 62)
     total = sum(counter.values())
     by_hand = {
         delta: -sum(
@@ -156,10 +156,10 @@ def test_unigram_is_the_best_smoothing_of_the_shards_counts(world) -> None:
 
 
 def test_held_out_text_is_a_pure_choice_within_its_budget(world) -> None:
-    corpus = open_corpus(world.corpora["en"], {})
-    whole = held_out_text(corpus, 8, 10**9)
-    assert sorted(whole) == sorted(corpus.held_out())
-    some = held_out_text(corpus, 8, 500)
+    units = read_held_out(world.corpora["en"])
+    whole = limited_text(units, 8, 10**9)
+    assert sorted(whole) == sorted(units)
+    some = limited_text(units, 8, 500)
     size = sum(len("".join(line.split()).encode()) for lines in some for line in lines)
     assert 400 < size <= 500
     assert some[0][0] == whole[0][0]

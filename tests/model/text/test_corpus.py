@@ -21,7 +21,7 @@ def contents(artifact: Path) -> dict[str, bytes]:
 
 def check_split(found: corpus.Corpus, distinct: list[list[str]], budget: int) -> None:
     """Held-out text is within its budget, nothing else is lost, and nothing leaks."""
-    train, held = list(found.train()), list(found.held_out())
+    train, held = list(found.train()), found.held_out
     held_lines = {line for unit in held for line in unit}
     assert train and held
     assert not any(line in held_lines for document in train for line in document)
@@ -71,7 +71,7 @@ def test_no_held_out_line_is_in_training(workshop, documents) -> None:
     workshop.write("en", text)
     found = workshop.open(workshop.corpus("en"))
     check_split(found, text, int(0.05 * found.info["bytes"]))
-    shared = {line for unit in found.held_out() for line in unit if line.startswith("All")}
+    shared = {line for unit in found.held_out for line in unit if line.startswith("All")}
     assert shared, "the test must have shared lines in the held-out part"
 
 
@@ -91,9 +91,9 @@ def test_duplicate_documents_count_once(workshop, documents) -> None:
 def test_held_out_part_does_not_depend_on_the_order(workshop, documents) -> None:
     text = documents("en", 300)
     workshop.write("en", text)
-    first = sorted(workshop.open(workshop.corpus("en")).held_out())
+    first = sorted(workshop.open(workshop.corpus("en")).held_out)
     workshop.write("en", text[::-1])
-    assert sorted(workshop.open(workshop.corpus("en")).held_out()) == first
+    assert sorted(workshop.open(workshop.corpus("en")).held_out) == first
 
 
 def test_same_text_gives_the_same_bytes(workshop, documents) -> None:
@@ -117,7 +117,7 @@ def test_few_documents_are_split_by_blocks_of_lines(workshop, documents, count: 
 def test_two_lines_are_the_least(workshop) -> None:
     workshop.write("en", [["one line", "and another"]])
     found = workshop.open(workshop.corpus("en"))
-    assert sorted([*found.train(), *found.held_out()]) == [["and another"], ["one line"]]
+    assert sorted([*found.train(), *found.held_out]) == [["and another"], ["one line"]]
     workshop.write("en", [["one line"]])
     with pytest.raises(InputError, match=r"en\.txt: the text of 'en' has 1 sentence, too few"):
         workshop.corpus("en")
@@ -177,7 +177,7 @@ def test_synthetic_corpus_is_generated_into_the_artifact(workshop) -> None:
     found = corpus.open_corpus(output, {})
     assert found.info["synthetic"] is True
     assert [file["name"] for file in found.info["files"]] == ["text.txt"]
-    held_lines = {line for unit in found.held_out() for line in unit}
+    held_lines = {line for unit in found.held_out for line in unit}
     assert held_lines.isdisjoint(line for document in found.train() for line in document)
     again = workshop.output()
     corpus.run(stage, {}, again, workshop.context)

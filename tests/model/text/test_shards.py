@@ -58,7 +58,7 @@ def test_no_held_out_line_is_in_the_stream(workshop, made) -> None:
     text = "\n".join(
         pieces.decode(part.tolist()) for part in np.split(stream, np.flatnonzero(stream == 2) + 1)
     )
-    held = [line for unit in workshop.open(corpus).held_out() for line in unit]
+    held = [line for unit in workshop.open(corpus).held_out for line in unit]
     clean = [line for line in held if tokenizer.UNK not in pieces.encode(line)]
     assert clean
     assert not any(pieces.normalize(line) in text for line in clean)

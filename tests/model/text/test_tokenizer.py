@@ -211,7 +211,7 @@ def test_round_trip_of_real_scripts(workshop, real_text) -> None:
     config = {"vocab_size": 6000, "sample_bytes": 400_000, "character_coverage": 1.0}
     pieces = tokenizer.load(workshop.tokenizer(corpora, **config))
     for language in languages:
-        lines = [line for unit in workshop.open(corpora[language]).held_out() for line in unit]
+        lines = [line for unit in workshop.open(corpora[language]).held_out for line in unit]
         whole = [line for line in lines if tokenizer.UNK not in pieces.encode(line)]
         assert len(whole) > 0.3 * len(lines)
         for line in whole:
