@@ -31,17 +31,19 @@ from grid import lease
 folder = Path(sys.argv[1])
 stale = lease.read(folder)
 start = time.time() + 0.2
-children = []
+answers, answer = os.pipe()
+end, ending = os.pipe()
 for _ in range(8):
-    pid = os.fork()
-    if pid == 0:
+    if os.fork() == 0:
+        os.close(ending)
         while time.time() < start:
             pass
         held = lease.acquire(folder, stale=stale)
-        time.sleep(0.3)
-        os._exit(1 if held else 0)
-    children.append(pid)
-print(sum(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children))
+        os.write(answer, b"1" if held else b"0")
+        os.read(end, 1)  # the winner lives until all have tried
+        os._exit(0)
+print(sum(os.read(answers, 1) == b"1" for _ in range(8)))
+os.close(ending)
 """
 
 
@@ -70,18 +72,16 @@ def test_a_killed_holder_on_this_machine_is_replaced_at_once(tmp_path: Path) -> 
     assert lease.acquire(tmp_path / "l") is None
     process.kill()
     process.wait()
-    began = time.monotonic()
     assert lease.Observer(tmp_path / "l").available()
     held = lease.acquire(tmp_path / "l")
     assert held is not None
-    assert time.monotonic() - began < 1
     held.remove()
 
 
 def test_a_killed_holder_that_nobody_has_reaped_is_dead(tmp_path: Path) -> None:
     process = holder(tmp_path / "l")
     os.kill(process.pid, signal.SIGKILL)
-    wait_for(lambda: lease.Observer(tmp_path / "l").available(), 5)
+    wait_for(lambda: lease.Observer(tmp_path / "l").available())
     held = lease.acquire(tmp_path / "l")
     assert held is not None
     held.remove()
@@ -94,7 +94,7 @@ def test_a_stopped_holder_is_replaced_after_the_expiry_and_finds_out(tmp_path: P
     os.kill(process.pid, signal.SIGSTOP)
     time.sleep(0.1)
     assert not observer.available()
-    wait_for(observer.available, 5)
+    wait_for(observer.available)
     held = lease.acquire(tmp_path / "l", stale=observer.seen)
     assert held is not None
     os.kill(process.pid, signal.SIGCONT)
@@ -136,16 +136,16 @@ def test_a_holder_in_another_process_namespace_is_judged_by_its_counter(tmp_path
     assert process.stdout.readline() == "held\n"
     seen = lease.read(tmp_path / "l")
     assert seen is not None and not seen.alive and not seen.dead
-    observer = lease.Observer(tmp_path / "l", expiry=1.0)
-    deadline = time.monotonic() + 2
+    observer = lease.Observer(tmp_path / "l", expiry=3.0)
+    deadline = time.monotonic() + 4
     while time.monotonic() < deadline:
         assert not observer.available()
         time.sleep(0.05)
     process.kill()
     process.wait()
     began = time.monotonic()
-    wait_for(observer.available, 10)
-    assert time.monotonic() - began > 0.5
+    wait_for(observer.available)
+    assert time.monotonic() - began > 1
 
 
 def test_of_many_takers_one_wins(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_of_many_takers_one_wins(tmp_path: Path) -> None:
         process = holder(folder)
         os.kill(process.pid, signal.SIGSTOP)
         race = python(RACE, str(folder))
-        assert race.communicate(timeout=30)[0].strip() == "1"
+        assert race.communicate(timeout=120)[0].strip() == "1"
         process.kill()
         process.wait()
 
@@ -166,7 +166,7 @@ def test_a_lease_cut_short_while_it_was_written_expires(tmp_path: Path) -> None:
     assert lease.acquire(folder) is None
     observer = lease.Observer(folder, expiry=0.2)
     assert not observer.available()
-    wait_for(observer.available, 5)
+    wait_for(observer.available)
     held = lease.acquire(folder, stale=observer.seen)
     assert held is not None
     held.remove()
