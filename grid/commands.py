@@ -45,6 +45,8 @@ def plan(options: Namespace) -> int:
 
     study = _load(options)
     tables.write(study.plan(), options.format)
+    for note in study.notes:
+        _say(note)
     try:
         graph = study.graph()
     except StudyError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from grid.axes import block_name
 from grid.errors import StudyError
+from grid.named_sizes import resolve
 from grid.tree import (
     COMMAND_LINE,
     Node,
@@ -119,25 +120,60 @@ def _lay_axes(base: Node, top: Node) -> Node:
 
 
 def _extended(file: Path, chain: tuple[Path, ...]) -> Node:
-    """A study file over the file that it extends."""
+    """A study file over the files that it extends, of which later ones win."""
     node = read_yaml(file)
     expect_keys(node, "", STUDY_KEYS)
+    node = _with_sizes(node)
     scales = node.value.get("scales")
     if scales is not None:
         for name, scale in expect_mapping(scales, "scales").items():
             if scale.value is not None:
                 expect_keys(scale, f"scales.{name}", LAYER_KEYS)
-    parent = node.value.get("extends")
-    if parent is None:
-        return node
+    parents = node.value.get("extends")
+    if parents is None or parents.value is None:
+        return _without(node, ("extends",))
     chain = (*chain, file.resolve())
-    target = file.parent / expect_text(parent, "extends")
-    if target.resolve() in chain:
-        names = " -> ".join(shown(path) for path in (*chain, target.resolve()))
-        raise fail(parent, "extends", f"goes round in a circle: {names}")
-    if not target.is_file():
-        raise fail(parent, "extends", f"no such file: {shown(target)} (relative to this study)")
-    return lay(_extended(target, chain), _without(node, ("extends",)))
+    below: Node | None = None
+    for parent in parents.value if isinstance(parents.value, list) else [parents]:
+        target = file.parent / expect_text(parent, "extends")
+        if target.resolve() in chain:
+            names = " -> ".join(shown(path) for path in (*chain, target.resolve()))
+            raise fail(parent, "extends", f"goes round in a circle: {names}")
+        if not target.is_file():
+            raise fail(parent, "extends", f"no such file: {shown(target)} (relative to this study)")
+        extended = _extended(target, chain)
+        below = extended if below is None else lay(below, extended)
+    above = _without(node, ("extends",))
+    return above if below is None else lay(below, above)
+
+
+def _with_sizes(layer: Node) -> Node:
+    """A study, scale or override in which every `encoder.size` below a `cell` is written out.
+
+    Each layer is written out before it is laid over another, so that a size replaces what earlier
+    layers said of its fields, and a later layer replaces what the size said.
+    """
+    changed = dict(layer.value)
+    if changed.get("cell") is not None:
+        changed["cell"] = resolve(changed["cell"], "cell")
+    axes = changed.get("axes")
+    if axes is not None and isinstance(axes.value, list):
+        changed["axes"] = Node([_block_with_sizes(block) for block in axes.value], axes.origin)
+    scales = changed.get("scales")
+    if scales is not None and isinstance(scales.value, dict):
+        written_out = {
+            name: _with_sizes(scale) if isinstance(scale.value, dict) else scale
+            for name, scale in scales.value.items()
+        }
+        changed["scales"] = Node(written_out, scales.origin)
+    return Node(changed, layer.origin)
+
+
+def _block_with_sizes(block: Node) -> Node:
+    if not isinstance(block.value, dict) or block.value.get("cell") is None:
+        return block
+    cell = resolve(block.value["cell"], "cell")
+    return Node({**block.value, "cell": cell}, block.origin)
 
 
 def _with_scale(study: Node, scale: str | None, file: Path) -> tuple[Node, str]:
@@ -188,7 +224,7 @@ def _override(text: str, study: Node) -> Node:
         return _axes_override(path, value, study)
     for key in reversed(keys):
         value = Node({key: value}, COMMAND_LINE)
-    return value
+    return _with_sizes(value)
 
 
 def _axes_override(path: str, value: Node, study: Node) -> Node:
@@ -207,9 +243,11 @@ def _axes_override(path: str, value: Node, study: Node) -> Node:
     keys = [key for key in rest[len(name) + 1 :].split(".") if key]
     if keys and keys[0] in ("product", "zip") and len(keys) > 1:
         keys = [keys[0], ".".join(keys[1:])]  # an axis path is one key
+    if keys and keys[0] == "solve" and len(keys) > 2:
+        keys = [keys[0], ".".join(keys[1:3]), *keys[3:]]
     for key in reversed(keys):
         value = Node({key: value}, COMMAND_LINE)
-    changed = overlay(blocks[name], value)
+    changed = overlay(blocks[name], _block_with_sizes(value))
     expect_mapping(changed, path)
     named = dict(changed.value)
     named.setdefault("name", Node(name, COMMAND_LINE))

@@ -35,12 +35,12 @@ def origins_frame(study: "Study", cell: Cell) -> "polars.DataFrame":
 def _written(study: "Study", cell: Cell) -> tuple[Node, Point]:
     """The tree and the point that made a cell, in the first block that it stands in."""
     block = next(block for block in study.blocks if block.name == cell.blocks[0])
-    for point, config in block_cells(
+    for spot, config in block_cells(
         shared=study.shared, block=block, seed=cell.seed, sets=study.sets
     ):
         if config == cell.config:
             shared = study.shared if block.cell is None else overlay(study.shared, block.cell)
-            return shared, point
+            return shared, spot.settings
     raise StudyError(f"cell {cell.id} is not in the block {block.name!r}")
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from grid.cell import Cell, Coordinate
+from grid.cell import Cell, solved_columns
 from grid.errors import StoreError
 from grid.store import Store, explain
+from grid.template import Coordinate
 
 if TYPE_CHECKING:
     from grid.graph import Graph, StageId
@@ -165,6 +166,8 @@ def plan_frame(study: "Study") -> pl.DataFrame:
             values = [None if value is None else str(value) for value in values]
         columns[path] = pl.Series(path, values, dtype=kind, strict=False)
     columns["n_languages"] = [len(cell.config.languages) for cell in cells]
+    for name, solved in solved_columns(cells).items():
+        columns[name] = pl.Series(name, solved, dtype=pl.Float64)
     return pl.DataFrame(columns)
 
 

@@ -11,6 +11,8 @@ import typing
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from grid.named_sizes import SIZE_PATH
+from grid.numbers import suffixed
 from grid.tree import Node, fail, found, near
 from model.config import TASKS, CellConfig, TaskConfig
 
@@ -62,6 +64,8 @@ def _check_mapping(node: Node, hint: Any, key: str) -> dict[str, Any]:
 
 def _check_scalar(node: Node, inner: Any, hint: Any, key: str) -> Any:
     value = node.value
+    if inner in (int, float) and type(value) is str and (number := suffixed(value)) is not None:
+        value = number
     if inner is float and type(value) is int:
         value = float(value)
     if type(value) is not inner:
@@ -145,9 +149,18 @@ def leaf_hint(path: str) -> Any:
     return hint
 
 
+@functools.cache
+def scalar_type(path: str) -> type | None:
+    """int, float, bool or str where a path of a cell holds one; None for lists and named sizes."""
+    if path == SIZE_PATH:
+        return None
+    inner, _ = _without_none(leaf_hint(path))
+    return inner if inner in _WORDS else None
+
+
 def check_path(path: str, node: Node, key: str) -> None:
     """Raises StudyError if an axis names no value of a cell."""
-    if path in leaf_paths():
+    if path in leaf_paths() or path == SIZE_PATH:
         return
     below = [leaf for leaf in leaf_paths() if leaf.startswith(f"{path}.")]
     if below:

@@ -101,6 +101,13 @@ class Study:
         return self.tree.value.get("cell") or Node({}, self.tree.origin)
 
     @property
+    def notes(self) -> list[str]:
+        """What a reader of the plan should know of the blocks: how many points `where` dropped."""
+        return [
+            f"block {block.name!r}: {dropped}" for block in self.blocks for dropped in block.dropped
+        ]
+
+    @property
     def folder(self) -> Path:
         """Where the study's results and figures are written."""
         return self.store / "studies" / self.name / self.scale
@@ -201,7 +208,8 @@ def _store(store: str | Path | None, layers: Layers) -> Path:
 
 def _from_layers(path: Path, layers: Layers, store: Path) -> Study:
     top = layers.tree.value
-    blocks = read_blocks(top.get("axes"), layers.tree)
+    sets = LanguageSets(top.get("language_sets"))
+    blocks = read_blocks(top.get("axes"), layers.tree, sets)
     seed = layers.tree.find(("cell", "seed"))
     return Study(
         name=path.stem,
@@ -220,7 +228,7 @@ def _from_layers(path: Path, layers: Layers, store: Path) -> Study:
         locations=_locations(top.get("locations")),
         execution=_execution(top.get("execution")),
         tree=layers.tree,
-        sets=LanguageSets(top.get("language_sets")),
+        sets=sets,
     )
 
 

@@ -6,7 +6,7 @@ in the result, so each node carries its origin through every overlay.
 
 import difflib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,18 @@ def expect_keys(node: Node, key: str, legal: Sequence[str]) -> dict[str, Node]:
                 item, path, f"unknown key{near(name, legal)}; expected one of {', '.join(legal)}"
             )
     return mapping
+
+
+def describe(point: Mapping[str, Node]) -> str:
+    """A point in a message: `languages=xlm-7, encoder.width=768`."""
+    return ", ".join(f"{path}={written(value)}" for path, value in point.items()) or "(no axis)"
+
+
+def written(node: Node) -> str | int | float | bool | None:
+    """An axis value as a coordinate: as written, a list as its items with commas between."""
+    if isinstance(node.value, list):
+        return ",".join(str(item.plain()) for item in node.value)
+    return node.plain()
 
 
 def found(node: Node) -> str:

@@ -90,6 +90,93 @@ def test_a_range_holds_both_ends(first: int, length: int) -> None:
     assert len(seeds) == length + 1
 
 
+@given(AXES)
+def test_a_product_of_parts_is_the_product_of_their_axes(axes: dict) -> None:
+    (whole,) = read({"name": "a", "product": axes})
+    (parts,) = read({"name": "a", "product": [{path: values} for path, values in axes.items()]})
+    assert points(parts) == points(whole)
+    (wrapped,) = read({"name": "a", "union": [{"product": axes}]})
+    assert points(wrapped) == points(whole)
+
+
+@given(st.integers(1, 4), st.integers(1, 4))
+def test_a_zip_is_one_factor_of_a_product(pairs: int, alphas: int) -> None:
+    zipped = {"encoder.width": list(range(pairs)), "encoder.layers": list(range(pairs))}
+    (block,) = read(
+        {
+            "name": "a",
+            "product": [{"zip": zipped}, {"sampling.alpha": [i / 10 for i in range(alphas)]}],
+        }
+    )
+    assert len(block.points) == pairs * alphas
+    assert all(point["encoder.width"] == point["encoder.layers"] for point in points(block))
+
+
+def test_parts_may_be_zipped_with_parts() -> None:
+    (block,) = read(
+        {
+            "name": "a",
+            "zip": [
+                {"product": {"encoder.width": [1, 2], "encoder.layers": [1, 2]}},
+                {"sampling.alpha": [0.1, 0.2, 0.3, 0.4]},
+            ],
+        }
+    )
+    assert [tuple(point.values()) for point in points(block)] == [
+        (1, 1, 0.1), (1, 2, 0.2), (2, 1, 0.3), (2, 2, 0.4)
+    ]  # fmt: skip
+
+
+@given(AXES, st.integers(0, 50))
+def test_where_keeps_what_fulfils_it_in_order(axes: dict, least: int) -> None:
+    first = next(iter(axes))
+    block = {"name": "a", "product": axes, "where": f"{first} >= {least}"}
+    everything = points(read({"name": "a", "product": axes})[0])
+    kept = [point for point in everything if point[first] >= least]
+    if not kept:
+        assert "drops every point" in refused(block)
+        return
+    (found,) = read(block)
+    assert points(found) == kept
+    (dropped,) = found.dropped
+    assert (dropped.points, dropped.dropped) == (len(everything), len(everything) - len(kept))
+
+
+def test_where_counts_languages_and_stands_on_any_part() -> None:
+    (block,) = read(
+        {
+            "name": "a",
+            "product": [
+                {
+                    "product": {"languages": ["xlm-7", "xlm-15", ["en", "de"]]},
+                    "where": "count(languages) < 10",
+                },
+                {"encoder.width": ["1k", "2k"]},
+            ],
+            "where": "languages == 'xlm-7' or encoder.width == 2k",
+        }
+    )
+    assert points(block) == [
+        {"languages": "xlm-7", "encoder.width": 1000},
+        {"languages": "xlm-7", "encoder.width": 2000},
+        {"languages": ["en", "de"], "encoder.width": 2000},
+    ]
+    assert [str(dropped) for dropped in block.dropped] == [
+        "3 points, 1 dropped by where: count(languages) < 10",
+        "4 points, 1 dropped by where: languages == 'xlm-7' or encoder.width == 2k",
+    ]
+
+
+def test_an_axis_that_a_part_of_a_union_lacks_is_null_in_where() -> None:
+    union = [{"languages": ["xlm-7"]}, {"encoder.width": [1, 2]}]
+    (block,) = read(
+        {"name": "a", "union": union, "where": "encoder.width == null or encoder.width > 1"}
+    )
+    assert points(block) == [{"languages": "xlm-7"}, {"encoder.width": 2}]
+    message = refused({"name": "a", "union": union, "where": "count(languages) > 1"})
+    assert "cannot compare None with 1 (column 18) at encoder.width=1" in message
+
+
 @pytest.mark.parametrize(
     ("block", "message"),
     [
@@ -121,6 +208,33 @@ def test_a_range_holds_both_ends(first: int, length: int) -> None:
         ({"name": "a", "product": {"encoder.width": {"range": [3, 1]}}}, "first <= last"),
         ({"name": "a", "product": {"encoder.width": {"range": [3]}}}, "{range: [first, last]}"),
         ({"name": "a", "product": {"encoder.width": {"rnge": [3, 4]}}}, "did you mean range?"),
+        (
+            {"name": "a", "product": {"encoder.width": [1, 2]}, "where": "encoder.width > 2"},
+            "axes[a].where: encoder.width > 2: drops every point: encoder.width=1; encoder.width=2",
+        ),
+        (
+            {"name": "a", "product": {"encoder.width": [1]}, "where": "width > 2"},
+            "axes[a].where: width > 2: unknown name width (did you mean encoder.width?)",
+        ),
+        ({"name": "a", "product": {"encoder.width": [1]}, "where": True}, "expected text"),
+        ({"name": "a", "where": "1 > 2"}, "expected one of product, zip, union, found none"),
+        (
+            {"name": "a", "product": [{"encoder.width": [1]}, {"encoder.width": [2]}]},
+            "axes[a].product: two parts set encoder.width; each axis stands in one of them",
+        ),
+        (
+            {"name": "a", "zip": [{"encoder.width": [1]}, {"encoder.layers": [2, 3]}]},
+            "found part 1 has 1, part 2 has 2",
+        ),
+        (
+            {"name": "a", "product": [{"zip": {"encoder.width": [1]}, "encoder.layers": [2]}]},
+            "axes[a].product[0].encoder.layers: unknown key",
+        ),
+        ({"name": "a", "product": []}, "found an empty product"),
+        (
+            {"name": "a", "product": {"encoder.width": ["150k", 150_000]}},
+            "yields the point encoder.width=150000 twice",
+        ),
     ],
 )
 def test_a_mistaken_block_is_refused(block: dict, message: str) -> None:
