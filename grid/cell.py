@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from grid.axes import Block
-from grid.identity import digest
+from grid.identity import Encoder, digest
 from grid.language_sets import LanguageSets
 from grid.solve import Solved
 from grid.template import Coordinate, Spot, Template
@@ -56,9 +57,10 @@ def expand(
     members: dict[str, list[str]] = {}
     configs: dict[str, tuple[CellConfig, dict[str, Coordinate]]] = {}
     solved: dict[str, dict[str, Solved]] = {}
+    encoder = Encoder()
     for block in blocks:
         template = Template(shared, block, paths, sets)
-        own = _distinct(template, seeds)
+        own = _distinct(template, seeds, encoder)
         members[block.name] = list(own)
         for identity, (spot, config) in own.items():
             if identity not in configs:
@@ -91,14 +93,16 @@ def expand(
     )
 
 
-def _distinct(template: Template, seeds: Sequence[int]) -> dict[str, tuple[Spot, CellConfig]]:
+def _distinct(
+    template: Template, seeds: Sequence[int], encoder: Encoder
+) -> dict[str, tuple[Spot, CellConfig]]:
     """A block's cells by the digest of their configuration; one that comes twice is refused."""
     own: dict[str, tuple[Spot, CellConfig]] = {}
     for point in template.block.points:
         spot = template.spot(point)
         for seed in seeds:
             config = template.cell(spot, seed)
-            identity = digest(config)
+            identity = digest(config, encoder)
             if identity in own:
                 place = next(iter(point.values()), template.block.node)
                 raise fail(
@@ -134,11 +138,11 @@ def solved_columns(cells: Sequence[Cell]) -> dict[str, list[float | None]]:
 
 def _slug(coordinates: Mapping[str, Coordinate], seed: int) -> str:
     """A readable name: `xlm-15-width768-s1`. Nothing is ever parsed back out of it."""
-    parts = []
-    for path, value in coordinates.items():
-        name = (
-            "" if value is None or isinstance(value, str) else path.split(".")[-1].replace("_", "")
-        )
-        text = "" if value is None else str(value)
-        parts.append(re.sub(r"[^A-Za-z0-9.]+", "-", f"{name}{text}").strip("-")[:24])
+    parts = [_slug_part(path, value) for path, value in coordinates.items() if value is not None]
     return "-".join([part for part in parts if part][:6] + [f"s{seed}"])
+
+
+@lru_cache(maxsize=10_000, typed=True)
+def _slug_part(path: str, value: Coordinate) -> str:
+    name = "" if isinstance(value, str) else path.split(".")[-1].replace("_", "")
+    return _UNSAFE.sub("-", f"{name}{value}").strip("-")[:24]

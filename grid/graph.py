@@ -60,10 +60,10 @@ class Graph:
 
     def add(self, stage: Stage) -> StageId:
         """Adds a stage, or finds the equal one that is there. Its inputs come first."""
-        missing = [f"{name} {key}" for name, key in stage.inputs.values() if
-                   (name, key) not in self.stages]  # fmt: skip
+        missing = set(stage.inputs.values()).difference(self.stages)
         if missing:
-            raise ValueError(f"{stage}: inputs are not in the graph: {', '.join(missing)}")
+            names = ", ".join(sorted(f"{name} {key}" for name, key in missing))
+            raise ValueError(f"{stage}: inputs are not in the graph: {names}")
         self.stages.setdefault(stage.id, stage)
         self.__dict__.pop("consumers", None)
         return stage.id

@@ -16,6 +16,7 @@ import re
 import typing
 from collections.abc import Mapping
 from functools import cache
+from json.encoder import encode_basestring
 from types import UnionType
 from typing import Any
 
@@ -38,108 +39,204 @@ def canonical(value: object) -> bytes:
     str, bool, int, finite float (shortest form that reads back; -0.0 as 0.0) and None. An int in
     a field that is declared float is that float.
     """
-    text = json.dumps(
-        _plain(value, "value"),
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        allow_nan=False,
-    )
-    return text.encode("utf-8")
+    return Encoder().whole(value).encode("utf-8")
 
 
-def digest(value: object) -> str:
+def digest(value: object, encoder: "Encoder | None" = None) -> str:
     """16 hexadecimal digits (64 bits) of the SHA-256 of the canonical encoding."""
-    return hashlib.sha256(canonical(value)).hexdigest()[:16]
+    return _digest((encoder or Encoder()).whole(value))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
 def stage_key(
-    stage: str, version: int, config: object, inputs: Mapping[str, str], slug: str
+    stage: str,
+    version: int,
+    config: object,
+    inputs: "Mapping[str, str] | EncodedInputs",
+    slug: str,
+    encoder: "Encoder | None" = None,
 ) -> str:
     """`slug-digest` of a stage: its version, its configuration and the keys of its inputs."""
     if not _SLUG.fullmatch(slug):
         raise IdentityError(f"slug: expected letters, digits, '.', '_' and '-', found {slug!r}")
+    encoder = encoder or Encoder()
+    if not isinstance(inputs, EncodedInputs):
+        inputs = EncodedInputs.of(inputs)
     content = {
-        "algorithm": ALGORITHM,
-        "stage": stage,
-        "version": version,
-        "config": config,
-        "inputs": dict(inputs),
+        "algorithm": encoder.whole(ALGORITHM),
+        "config": encoder.whole(config),
+        "inputs": f"{{{inputs.text}}}",
+        "stage": encoder.whole(stage),
+        "version": encoder.whole(version),
     }
-    return f"{slug}-{digest(content)}"
+    return f"{slug}-{_digest(_object(content))}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EncodedInputs:
+    """Keys of a stage's inputs by role, encoded once for all stages that share them."""
+
+    text: str
+    """The canonical encoding, without its braces."""
+
+    @classmethod
+    def of(cls, keys: Mapping[str, str]) -> "EncodedInputs":
+        return cls(Encoder().whole(dict(keys))[1:-1])
+
+    def then(self, other: "EncodedInputs") -> "EncodedInputs":
+        """These and the others, all of whose roles sort behind these."""
+        return EncodedInputs(",".join([part.text for part in (self, other) if part.text]))
 
 
 def plain(value: object) -> Any:
     """The same value as JSON types: what `canonical` encodes, with its fields left out as there."""
-    return _plain(value, "value")
+    return json.loads(canonical(value))
 
 
-def _plain(value: object, path: str) -> Any:
-    kind = type(value)
-    if value is None or kind is bool or kind is int:
-        return value
-    if kind is str:
-        return _text(typing.cast(str, value), path)
-    if kind is float:
-        return _number(typing.cast(float, value), path)
-    if kind is list or kind is tuple:
-        items = typing.cast("list[object]", value)
-        return [_plain(item, f"{path}[{index}]") for index, item in enumerate(items)]
-    if kind is dict:
-        return _mapping(typing.cast("dict[object, object]", value), path)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _fields(value, path)
-    raise IdentityError(
-        f"{path}: a {kind.__module__}.{kind.__qualname__} has no canonical form. Expected a "
-        f"dataclass, dict, list, str, bool, int, float or None, found {value!r}"
-    )
+class Encoder:
+    """Writes values in their canonical form, and remembers the parts of them that come again.
 
+    Cells share most of their parts, so with one encoder for all of them a part is written once.
+    What it has seen must not change while it is in use.
+    """
 
-def _text(value: str, path: str) -> str:
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise IdentityError(f"{path}: text that is not Unicode: {value!r}") from None
-    return value
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[object, str]] = {}
 
+    def whole(self, value: object) -> str:
+        """The encoding of a value of which only the parts come again. Raises IdentityError."""
+        try:
+            text = _scalar(value)
+            return self._container(value) if text is None else text
+        except _FormError as fault:
+            raise IdentityError(f"value{_path_to_fault(value)}: {fault}") from None
 
-def _number(value: float, path: str) -> float:
-    if not math.isfinite(value):
-        raise IdentityError(f"{path}: expected a finite number, found {value!r}")
-    return value + 0.0  # -0.0 equals 0.0, so both must have one form
+    def _text(self, value: object) -> str:
+        text = _scalar(value)
+        if text is not None:
+            return text
+        known = self._known.get(id(value))
+        if known is not None:
+            return known[1]
+        text = self._container(value)
+        # The value is kept with its text, so that no other value can get its id.
+        self._known[id(value)] = (value, text)
+        return text
 
+    def _container(self, value: Any) -> str:
+        kind = type(value)
+        if kind is list or kind is tuple:
+            return f"[{','.join([self._text(item) for item in value])}]"
+        if kind is dict:
+            for key in value:
+                if type(key) is not str:
+                    raise _FormError(f"expected keys that are str, found {key!r}")
+            return _object({key: self._text(item) for key, item in sorted(value.items())})
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return self._fields(value)
+        raise _FormError(
+            f"a {kind.__module__}.{kind.__qualname__} has no canonical form. Expected a "
+            f"dataclass, dict, list, str, bool, int, float or None, found {value!r}"
+        )
 
-def _mapping(value: dict[object, object], path: str) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, item in value.items():
-        if type(key) is not str:
-            raise IdentityError(f"{path}: expected keys that are str, found {key!r}")
-        result[_text(key, path)] = _plain(item, f"{path}.{key}")
-    return result
-
-
-def _fields(value: Any, path: str) -> dict[str, Any]:
-    result = {}
-    hints = _hints(typing.cast(typing.Hashable, type(value)))
-    for field in dataclasses.fields(value):
-        item = getattr(value, field.name)
-        if type(item) is int and _is_float(hints[field.name]):
-            item = float(item)
-        encoded = _plain(item, f"{path}.{field.name}")
-        if "absent" in field.metadata:
-            absent = field.metadata["absent"]
-            if type(absent) is int and _is_float(hints[field.name]):
-                absent = float(absent)
+    def _fields(self, value: Any) -> str:
+        parts = []
+        for field in _encoded_fields(typing.cast(typing.Hashable, type(value))):
+            item = getattr(value, field.name)
+            if field.is_float and type(item) is int:
+                item = float(item)
+            text = self._text(item)
             # Compared as encoded: True == 1 in Python, but they are different values here.
-            if canonical(absent) == canonical(encoded):
-                continue
-        result[field.name] = encoded
-    return result
+            if text != field.absent:
+                parts.append(f"{field.quoted}:{text}")
+        return f"{{{','.join(parts)}}}"
+
+
+class _FormError(ValueError):
+    """A value without a canonical form; where it stands is found out afterwards."""
+
+
+def _path_to_fault(value: Any) -> str:
+    """Where in a value the first part without a canonical form stands: `.inputs[3]`."""
+    children: list[tuple[str, Any]] = []
+    if type(value) is list or type(value) is tuple:
+        children = [(f"[{index}]", item) for index, item in enumerate(value)]
+    elif type(value) is dict and all(type(key) is str for key in value):
+        children = [(f".{key}", item) for key, item in value.items()]
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        children = [
+            (f".{field.name}", getattr(value, field.name)) for field in dataclasses.fields(value)
+        ]
+    for name, child in children:
+        try:
+            Encoder()._text(child)
+        except _FormError:
+            return f"{name}{_path_to_fault(child)}"
+    return ""
+
+
+def _scalar(value: object) -> str | None:
+    """The encoding of text, a number, true, false or null; None for all else."""
+    kind = type(value)
+    if kind is str:
+        return _quoted(typing.cast(str, value))
+    if kind is int:
+        return int.__repr__(typing.cast(int, value))
+    if kind is float:
+        return _number(typing.cast(float, value))
+    if kind is bool:
+        return "true" if value else "false"
+    return "null" if value is None else None
+
+
+def _object(texts: Mapping[str, str]) -> str:
+    """A JSON object of values that are encoded, its keys sorted."""
+    return f"{{{','.join([f'{_quoted(key)}:{text}' for key, text in texts.items()])}}}"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Field:
+    """How one field of a dataclass is encoded."""
+
+    name: str
+    quoted: str
+    is_float: bool
+    absent: str | None
+    """The encoding at which the field is left out."""
 
 
 @cache
-def _hints(kind: typing.Hashable) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _encoded_fields(kind: Any) -> tuple[_Field, ...]:
+    """The fields of a dataclass in the order of their encoding."""
+    hints = typing.get_type_hints(kind)
+    result = []
+    for field in sorted(dataclasses.fields(kind), key=lambda field: field.name):
+        is_float = _is_float(hints[field.name])
+        absent = None
+        if "absent" in field.metadata:
+            value = field.metadata["absent"]
+            if is_float and type(value) is int:
+                value = float(value)
+            absent = canonical(value).decode("utf-8")
+        result.append(_Field(field.name, encode_basestring(field.name), is_float, absent))
+    return tuple(result)
+
+
+def _quoted(value: str) -> str:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _FormError(f"text that is not Unicode: {value!r}") from None
+    return encode_basestring(value)
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        raise _FormError(f"expected a finite number, found {value!r}")
+    return float.__repr__(value + 0.0)  # -0.0 equals 0.0, so both must have one form
 
 
 def _is_float(hint: Any) -> bool:

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 from grid import budget
 from grid.graph import Graph, Stage, StageId
-from grid.identity import digest, stage_key
+from grid.identity import EncodedInputs, Encoder, digest, stage_key
 from grid.source_files import Sources
 from grid.store import Store
 from model import stages
-from model.config import CellConfig, TaskConfig
+from model.config import CellConfig, EncoderConfig, TaskConfig
 from model.stages import SourceFile
 
 FILES = "files"
@@ -74,29 +74,56 @@ STAGES = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Stages by role, in the order of roles, and their keys as they are hashed.
+
+    Cells share most inputs, and there are hundreds: they are sorted and encoded once.
+    """
+
+    stages: Mapping[str, StageId]
+    encoded: EncodedInputs
+
+    @classmethod
+    def of(cls, stages: Mapping[str, StageId]) -> "Inputs":
+        keys = {role: key for role, (_, key) in stages.items()}
+        return cls(stages=dict(sorted(stages.items())), encoded=EncodedInputs.of(keys))
+
+    def then(self, other: "Inputs") -> "Inputs":
+        """These and the others, all of whose roles sort behind these."""
+        return Inputs(
+            stages={**self.stages, **other.stages}, encoded=self.encoded.then(other.encoded)
+        )
+
+
 def declare(
     name: str,
     config: Any,
-    inputs: Mapping[str, StageId],
+    inputs: Mapping[str, StageId] | Inputs,
     slug: str,
     *,
     seconds: float = 1.0,
     threads: int = 1,
     locations: Mapping[str, str] | None = None,
     declarations: Mapping[str, Declaration] = STAGES,
+    encoder: Encoder | None = None,
 ) -> Stage:
-    """The stage with this configuration and these inputs, under its key."""
+    """The stage with this configuration and these inputs, under its key.
+
+    encoder: one for many stages remembers the parts of configurations that they share.
+    """
     declared = declarations[name]
     if type(config) is not declared.config:
         raise TypeError(f"{name}: expected a {declared.config.__name__}, found {config!r}")
-    keys = {role: key for role, (_, key) in inputs.items()}
+    if not isinstance(inputs, Inputs):
+        inputs = Inputs.of(inputs)
     return Stage(
         name=name,
-        key=stage_key(name, declared.version, config, keys, slug),
+        key=stage_key(name, declared.version, config, inputs.encoded, slug, encoder),
         module=declared.module,
         version=declared.version,
         config=config,
-        inputs=dict(sorted(inputs.items())),
+        inputs=inputs.stages,
         needs_torch=declared.needs_torch,
         threads=threads,
         seconds=seconds,
@@ -135,17 +162,61 @@ class _Roles:
     stages: dict[str, StageId] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Text:
+    """The stages that prepare text, which many cells share: corpora, a tokenizer, shards."""
+
+    roles: _Roles
+    trained: list[str]
+    scored: list[str]
+    to_train: Inputs
+    """What pretraining reads."""
+    scored_corpora: Inputs
+    scored_shards: Inputs
+    """What evaluation reads, besides what is pretrained."""
+
+
 class _Builder:
     """Adds cells to a graph, one stage after the other; shared stages are made once."""
 
     def __init__(self, sources: Sources) -> None:
         self.graph = Graph()
         self._sources = sources
+        self._encoder = Encoder()
         self._corpora: dict[tuple[str, str], StageId] = {}
         self._shards: dict[tuple[StageId, StageId], StageId] = {}
+        self._texts: dict[tuple[int, ...], _Text] = {}
+        self._encoders: dict[int, tuple[EncoderConfig, EncoderConfig]] = {}
 
     def cell(self, config: CellConfig) -> dict[str, StageId]:
         """Adds a cell's stages and returns them by role."""
+        text = self._text(config)
+        roles = replace(text.roles, config=config, stages=dict(text.roles.stages))
+        roles.stages["pretraining"] = self._pretraining(roles, text)
+        roles.stages["evaluation"] = self._evaluation(roles, text)
+        for task, task_config in sorted(config.tasks.items()):
+            if task_config is not None:
+                roles.stages[f"task/{task}"] = self._task(roles, task, task_config)
+                roles.stages[f"finetuning/{task}"] = self._finetuning(roles, task, task_config)
+                self.graph.targets.add(roles.stages[f"finetuning/{task}"])
+        self.graph.targets.update((roles.stages["pretraining"], roles.stages["evaluation"]))
+        return roles.stages
+
+    def _text(self, config: CellConfig) -> _Text:
+        """The stages before pretraining. Cells that share these parts share the very objects."""
+        parts = (
+            config.corpus,
+            config.tokenizer,
+            config.languages,
+            config.tokenizer.languages,
+            config.evaluation.languages,
+        )
+        identity = tuple(map(id, parts))
+        if identity not in self._texts:  # `roles` keeps the parts, and so their ids
+            self._texts[identity] = self._add_text(config)
+        return self._texts[identity]
+
+    def _add_text(self, config: CellConfig) -> _Text:
         roles = _Roles(config=config, corpus_digest=digest(config.corpus))
         scored = _scored(config)
         trained = sorted(config.languages)
@@ -158,16 +229,18 @@ class _Builder:
         roles.stages["tokenizer"] = self._tokenizer(roles, for_tokenizer)
         for language in sorted({*trained, *scored}):
             roles.stages[f"shards/{language}"] = self._shard(roles, language)
-        roles.stages["pretraining"] = self._pretraining(roles, trained)
-        roles.stages["evaluation"] = self._evaluation(roles, scored)
-        for task, task_config in sorted(config.tasks.items()):
-            if task_config is not None:
-                roles.stages[f"task/{task}"] = self._task(roles, task, task_config)
-                roles.stages[f"finetuning/{task}"] = self._finetuning(roles, task, task_config)
-        for role, id in roles.stages.items():
-            if role.partition("/")[0] in ("pretraining", "evaluation", "finetuning"):
-                self.graph.targets.add(id)
-        return roles.stages
+
+        def inputs(names: Sequence[str]) -> Inputs:
+            return Inputs.of({name: roles.stages[name] for name in names})
+
+        return _Text(
+            roles=roles,
+            trained=trained,
+            scored=scored,
+            to_train=inputs(["tokenizer", *(f"shards/{code}" for code in trained)]),
+            scored_corpora=inputs([f"corpus/{code}" for code in scored]),
+            scored_shards=inputs(["tokenizer", *(f"shards/{code}" for code in scored)]),
+        )
 
     def _corpus(self, roles: _Roles, language: str) -> StageId:
         known = (roles.corpus_digest, language)
@@ -224,14 +297,15 @@ class _Builder:
             self._shards[corpus, tokenizer] = self.graph.add(stage)
         return self._shards[corpus, tokenizer]
 
-    def _pretraining(self, roles: _Roles, languages: list[str]) -> StageId:
-        config = roles.config
+    def _pretraining(self, roles: _Roles, text: _Text) -> StageId:
+        config, languages = roles.config, text.trained
         counted = sorted(config.pretraining.counted_languages or [])
         # To count every language is to count the updates themselves.
         counted = [] if counted == languages else counted
-        pretraining = replace(config.pretraining, counted_languages=counted or None)
-        encoder = replace(config.encoder, feed_forward=config.encoder.feed_forward_size)
-        shards = {f"shards/{code}": roles.stages[f"shards/{code}"] for code in languages}
+        pretraining = config.pretraining
+        if (counted or None) != pretraining.counted_languages:
+            pretraining = replace(pretraining, counted_languages=counted or None)
+        encoder = self._written_out(config.encoder)
         return self.graph.add(
             declare(
                 "pretraining",
@@ -242,24 +316,32 @@ class _Builder:
                     pretraining=pretraining,
                     seed=config.seed,
                 ),
-                {"tokenizer": roles.stages["tokenizer"], **shards},
+                text.to_train,
                 _model_slug(config),
                 seconds=budget.pretraining_seconds(
                     pretraining, encoder, config.tokenizer.vocab_size, len(languages)
                 ),
+                encoder=self._encoder,
             )
         )
 
-    def _evaluation(self, roles: _Roles, languages: list[str]) -> StageId:
-        config = roles.config
+    def _written_out(self, encoder: EncoderConfig) -> EncoderConfig:
+        """The encoder with its feed-forward size written out; one for all cells that share it."""
+        known = self._encoders.get(id(encoder))
+        if known is None:
+            full = replace(encoder, feed_forward=encoder.feed_forward_size)
+            known = self._encoders[id(encoder)] = (encoder, full)
+        return known[1]
+
+    def _evaluation(self, roles: _Roles, text: _Text) -> StageId:
+        config, languages = roles.config, text.scored
         evaluation = replace(config.evaluation, languages=languages)
-        names = ["pretraining", "tokenizer"]
-        names += [f"{name}/{code}" for name in ("corpus", "shards") for code in languages]
+        trained = Inputs.of({"pretraining": roles.stages["pretraining"]})
         return self.graph.add(
             declare(
                 "evaluation",
                 stages.EvaluationStage(languages=languages, evaluation=evaluation),
-                {name: roles.stages[name] for name in names},
+                text.scored_corpora.then(trained).then(text.scored_shards),
                 _model_slug(config),
                 seconds=budget.evaluation_seconds(
                     evaluation,
@@ -268,6 +350,7 @@ class _Builder:
                     config.pretraining.sequence_length,
                     len(languages),
                 ),
+                encoder=self._encoder,
             )
         )
 
@@ -310,6 +393,7 @@ class _Builder:
                 f"{task}-{_model_slug(roles.config)}",
                 seconds=budget.finetuning_seconds(config, roles.config.encoder, len(languages)),
                 locations=self._locations(config.source),
+                encoder=self._encoder,
             )
         )
 
