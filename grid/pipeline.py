@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from grid import budget
 from grid.graph import Graph, Stage, StageId
-from grid.identity import EncodedInputs, Encoder, digest, stage_key
+from grid.identity import Encoder, digest, stage_key
+from grid.inputs import Inputs
 from grid.source_files import Sources
 from grid.store import Store
 from model import stages
@@ -72,28 +73,6 @@ STAGES = {
         ),
     )
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inputs:
-    """Stages by role, in the order of roles, and their keys as they are hashed.
-
-    Cells share most inputs, and there are hundreds: they are sorted and encoded once.
-    """
-
-    stages: Mapping[str, StageId]
-    encoded: EncodedInputs
-
-    @classmethod
-    def of(cls, stages: Mapping[str, StageId]) -> "Inputs":
-        keys = {role: key for role, (_, key) in stages.items()}
-        return cls(stages=dict(sorted(stages.items())), encoded=EncodedInputs.of(keys))
-
-    def then(self, other: "Inputs") -> "Inputs":
-        """These and the others, all of whose roles sort behind these."""
-        return Inputs(
-            stages={**self.stages, **other.stages}, encoded=self.encoded.then(other.encoded)
-        )
 
 
 def declare(

@@ -55,7 +55,7 @@ class _Group:
         own = [values[path] for path in self.leaves.values()]
         # Lists and parts are told apart by identity: equal ones come from one place.
         identity = (
-            *(id(value) if type(value) is list else value for value in own),
+            *[id(value) if type(value) in (list, dict) else value for value in own],
             *map(id, parts),
         )
         known = self.built.get(identity)
