@@ -227,7 +227,7 @@ def _encoded_fields(kind: Any) -> tuple[_Field, ...]:
 
 def _quoted(value: str) -> str:
     try:
-        value.encode("utf-8")
+        _ = value.isascii() or value.encode("utf-8")
     except UnicodeEncodeError:
         raise _FormError(f"text that is not Unicode: {value!r}") from None
     return encode_basestring(value)

@@ -5,9 +5,9 @@ is left out (a generated world beside text from files) and what is implied is wr
 feed-forward size). So cells that differ elsewhere share the stage.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from grid import budget
 from grid.graph import Graph, Stage, StageId
@@ -16,9 +16,10 @@ from grid.inputs import Inputs
 from grid.source_files import Sources
 from grid.store import Store
 from model import stages
-from model.config import CellConfig, EncoderConfig, TaskConfig
+from model.config import CellConfig, TaskConfig
 from model.stages import SourceFile
 
+Made = TypeVar("Made")
 FILES = "files"
 """What every source but `synthetic` is called in keys: its content is hashed, not its name."""
 
@@ -164,38 +165,34 @@ class _Builder:
         self._encoder = Encoder()
         self._corpora: dict[tuple[str, str], StageId] = {}
         self._shards: dict[tuple[StageId, StageId], StageId] = {}
-        self._texts: dict[tuple[int, ...], _Text] = {}
-        self._encoders: dict[int, tuple[EncoderConfig, EncoderConfig]] = {}
+        self._made: dict[tuple[object, ...], tuple[object, Any]] = {}
 
     def cell(self, config: CellConfig) -> dict[str, StageId]:
         """Adds a cell's stages and returns them by role."""
-        text = self._text(config)
+        said = (config.corpus, config.tokenizer, config.languages, config.evaluation.languages)
+        text = self._once("text", said, lambda: self._text(config))
         roles = replace(text.roles, config=config, stages=dict(text.roles.stages))
         roles.stages["pretraining"] = self._pretraining(roles, text)
         roles.stages["evaluation"] = self._evaluation(roles, text)
         for task, task_config in sorted(config.tasks.items()):
             if task_config is not None:
-                roles.stages[f"task/{task}"] = self._task(roles, task, task_config)
-                roles.stages[f"finetuning/{task}"] = self._finetuning(roles, task, task_config)
-                self.graph.targets.add(roles.stages[f"finetuning/{task}"])
+                roles.stages[f"task/{task}"] = self._task(roles, text, task, task_config)
+                tuned = self._finetuning(roles, text, task, task_config)
+                roles.stages[f"finetuning/{task}"] = tuned
+                self.graph.targets.add(tuned)
         self.graph.targets.update((roles.stages["pretraining"], roles.stages["evaluation"]))
         return roles.stages
 
-    def _text(self, config: CellConfig) -> _Text:
-        """The stages before pretraining. Cells that share these parts share the very objects."""
-        parts = (
-            config.corpus,
-            config.tokenizer,
-            config.languages,
-            config.tokenizer.languages,
-            config.evaluation.languages,
-        )
-        identity = tuple(map(id, parts))
-        if identity not in self._texts:  # `roles` keeps the parts, and so their ids
-            self._texts[identity] = self._add_text(config)
-        return self._texts[identity]
+    def _once(self, name: str, parts: Sequence[object], make: Callable[[], Made]) -> Made:
+        """What is made of the very same parts of cells is made, and so encoded, only once."""
+        identity = (name, *map(id, parts))
+        if identity not in self._made:
+            # The parts are kept, so that no others can get their ids.
+            self._made[identity] = (parts, make())
+        made: Made = self._made[identity][1]
+        return made
 
-    def _add_text(self, config: CellConfig) -> _Text:
+    def _text(self, config: CellConfig) -> _Text:
         roles = _Roles(config=config, corpus_digest=digest(config.corpus))
         scored = _scored(config)
         trained = sorted(config.languages)
@@ -284,7 +281,11 @@ class _Builder:
         pretraining = config.pretraining
         if (counted or None) != pretraining.counted_languages:
             pretraining = replace(pretraining, counted_languages=counted or None)
-        encoder = self._written_out(config.encoder)
+        encoder = self._once(
+            "encoder",
+            (config.encoder,),
+            lambda: replace(config.encoder, feed_forward=config.encoder.feed_forward_size),
+        )
         return self.graph.add(
             declare(
                 "pretraining",
@@ -304,17 +305,13 @@ class _Builder:
             )
         )
 
-    def _written_out(self, encoder: EncoderConfig) -> EncoderConfig:
-        """The encoder with its feed-forward size written out; one for all cells that share it."""
-        known = self._encoders.get(id(encoder))
-        if known is None:
-            full = replace(encoder, feed_forward=encoder.feed_forward_size)
-            known = self._encoders[id(encoder)] = (encoder, full)
-        return known[1]
-
     def _evaluation(self, roles: _Roles, text: _Text) -> StageId:
         config, languages = roles.config, text.scored
-        evaluation = replace(config.evaluation, languages=languages)
+        evaluation = self._once(
+            "evaluation",
+            (config.evaluation, languages),
+            lambda: replace(config.evaluation, languages=languages),
+        )
         trained = Inputs.of({"pretraining": roles.stages["pretraining"]})
         return self.graph.add(
             declare(
@@ -333,7 +330,13 @@ class _Builder:
             )
         )
 
-    def _task(self, roles: _Roles, task: str, config: TaskConfig) -> StageId:
+    def _task(self, roles: _Roles, text: _Text, task: str, config: TaskConfig) -> StageId:
+        said = (roles.config.corpus, config, text.scored)
+        return self._once(
+            f"task/{task}", said, lambda: self._add_task(roles, text.scored, task, config)
+        )
+
+    def _add_task(self, roles: _Roles, scored: list[str], task: str, config: TaskConfig) -> StageId:
         synthetic = config.source == "synthetic"
         return self.graph.add(
             declare(
@@ -342,7 +345,7 @@ class _Builder:
                     task=task,
                     source=config.source if synthetic else FILES,
                     synthetic=roles.config.corpus.synthetic if synthetic else None,
-                    languages=sorted({*_scored(roles.config), config.train_language}),
+                    languages=sorted({*scored, config.train_language}),
                     files=None if synthetic else self._sources.task_files(task, config),
                 ),
                 {},
@@ -352,15 +355,17 @@ class _Builder:
             )
         )
 
-    def _finetuning(self, roles: _Roles, task: str, config: TaskConfig) -> StageId:
-        languages = _scored(roles.config)
+    def _finetuning(self, roles: _Roles, text: _Text, task: str, config: TaskConfig) -> StageId:
+        languages = text.scored
         source = config.source if config.source == "synthetic" else FILES
         return self.graph.add(
             declare(
                 "finetuning",
                 stages.FinetuningStage(
                     task=task,
-                    config=replace(config, source=source),
+                    config=self._once(
+                        "finetuning", (config,), lambda: replace(config, source=source)
+                    ),
                     languages=languages,
                     seed=roles.config.seed,
                 ),
