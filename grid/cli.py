@@ -75,7 +75,8 @@ def _parser(command: str) -> argparse.ArgumentParser:
         nargs="*",
         default=[],
         help="a path in the study file and a value in YAML: cell.pretraining.updates=10, "
-        "replicates.seed=[1], blocks=all, locations.cc100=DIR, language_sets=FILE",
+        "replicates.seed=[1], blocks=all, locations.cc100=DIR, language_sets=FILE; run, plan, "
+        "results and status also take more studies here, which then share their stages",
     )
     parser.add_argument(
         "--scale", help="the scale of the study to take: smoke, laptop, paper, ... (laptop)"

@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid.cli import DONE, FAILED
 from grid.errors import StudyError
+from grid.studies import Studies, load_studies
 from grid.study import Study, load
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from grid.launch.report import Report
 
+STUDY_ENDINGS = (".yaml", ".yml", ".json")
 _NAMED = 12
 """Blocked stages that a message names."""
 
@@ -24,16 +27,20 @@ def run(options: Namespace) -> int:
     """Runs what is missing; prints the results table and draws the figures."""
     from grid.results import RESULTS, read_frame
 
-    study = _load(options)
-    _say(f"{study.title}: {len(study.cells)} cells at scale {study.scale}, store {study.store}")
-    report = study.run(workers=options.workers)
+    studies = _load_several(options)
+    count = f"{len(studies.cells)} cells at scale {studies.scale}"
+    _say(f"{studies.title}: {count}, store {studies.store}")
+    report = studies.run(workers=options.workers)
     _tell(report)
     if report.unwritten is not None:
         return FAILED
-    frame = read_frame(study.folder / RESULTS)
-    _print_results(study, frame, options.format)
-    drawn = frame.is_empty() or _draw(study, options.format)
-    return DONE if report.ok and drawn else FAILED
+    frames = [read_frame(study.folder / RESULTS) for study in _each(studies)]
+    _print_results(studies, frames, options.format)
+    drawn = [
+        frame.is_empty() or _draw(study, options.format)
+        for study, frame in zip(_each(studies), frames, strict=True)
+    ]
+    return DONE if report.ok and all(drawn) else FAILED
 
 
 def plan(options: Namespace) -> int:
@@ -43,7 +50,7 @@ def plan(options: Namespace) -> int:
     """
     from grid import tables
 
-    study = _load(options)
+    study = _load_several(options)
     tables.write(study.plan(), options.format)
     for note in study.notes:
         _say(note)
@@ -66,8 +73,9 @@ def plan(options: Namespace) -> int:
 
 def results(options: Namespace) -> int:
     """Prints the summary as a table, or every row in the other formats."""
-    study = _load(options)
-    _print_results(study, study.results(), options.format)
+    studies = _load_several(options)
+    frames = [study.results() for study in _each(studies)]
+    _print_results(studies, frames, options.format)
     return DONE
 
 
@@ -89,8 +97,7 @@ def status(options: Namespace) -> int:
     from grid import tables
     from grid.status import status_frame
 
-    study = _load(options)
-    frame = status_frame(study)
+    frame = status_frame(_load_several(options))
     tables.write(frame, options.format)
     counts = dict(frame["state"].value_counts().sort("state").iter_rows())
     _say(", ".join(f"{count} {state}" for state, count in counts.items()))
@@ -125,19 +132,42 @@ def _load(options: Namespace) -> Study:
     )
 
 
+def _load_several(options: Namespace) -> Study | Studies:
+    """The study that the call names, or all of them where it names several."""
+    more = [text for text in options.overrides if text.endswith(STUDY_ENDINGS) and "=" not in text]
+    if not more:
+        return _load(options)
+    return load_studies(
+        [options.study, *more],
+        *(text for text in options.overrides if text not in more),
+        scale=options.scale,
+        store=options.store,
+        site=options.site,
+    )
+
+
+def _each(studies: Study | Studies) -> tuple[Study, ...]:
+    return studies.studies if isinstance(studies, Studies) else (studies,)
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _print_results(study: Study, frame: "polars.DataFrame", format: str) -> None:
+def _print_results(
+    studies: Study | Studies, frames: "Sequence[polars.DataFrame]", format: str
+) -> None:
     from grid import tables
     from grid.results import summary
+    from grid.studies import stacked
 
     if format != "table":
-        tables.write(frame, format)
-    elif frame.is_empty():
-        _say("no results yet: nothing of this study has been pretrained in this store")
-    else:
+        tables.write(stacked(_each(studies), frames), format)
+        return
+    for study, frame in zip(_each(studies), frames, strict=True):
+        if frame.is_empty():
+            _say("no results yet: nothing of this study has been pretrained in this store")
+            continue
         note = " (synthetic text)" if frame["synthetic"].all() else ""
         print(f"{study.title}, scale {study.scale}{note}: means over seeds")
         tables.write(summary(frame, study.paths), "table")

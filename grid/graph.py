@@ -4,7 +4,7 @@ A stage is known by (name, key). Cells that need the same stage share one, so th
 to be run once, however many cells, blocks or studies want it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -111,3 +111,15 @@ class Graph:
         position = {id: index for index, id in enumerate(self.stages)}
         # A stage's chain is longer than any consumer's (seconds > 0), so the order is topological.
         return sorted(self.stages.values(), key=lambda s: (-remaining[s.id], position[s.id]))
+
+
+def united(graphs: Sequence[Graph]) -> Graph:
+    """One graph of several: what they share is in it once. One cell has the same stages in all."""
+    together = Graph()
+    for graph in graphs:
+        for id, stage in graph.stages.items():
+            together.stages.setdefault(id, stage)
+        for cell, roles in graph.cells.items():
+            together.cells.setdefault(cell, roles)
+        together.targets |= graph.targets
+    return together

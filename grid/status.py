@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars
 
+    from grid.studies import Studies
     from grid.study import Study
 
 
-def status_frame(study: "Study") -> "polars.DataFrame":
+def status_frame(study: "Study | Studies") -> "polars.DataFrame":
     """Stage, key, state, attempts, cells that need it, and the message of the last failure."""
     import polars
 

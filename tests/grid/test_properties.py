@@ -38,7 +38,7 @@ axes = st.dictionaries(st.sampled_from(sorted(VALUES)), st.none(), min_size=1, m
 )
 # A feed-forward of 4 x width beside null is one cell twice, which is refused.
 axes = axes.filter(lambda each: len(each.get("encoder.feed_forward", [])) < 2)
-few = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 several = st.lists(axes, min_size=1, max_size=3)
 
 

@@ -1,0 +1,140 @@
+"""Several studies in one run: one graph, in which they share their cells and stages.
+
+studies = load_studies(["studies/a.yaml", "studies/b.yaml"], scale="smoke")
+studies.run()     # what they share runs once; each study's results are written as if it ran alone
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grid.cell import Cell
+from grid.errors import StoreError, StudyError
+from grid.study import Study, load
+
+if TYPE_CHECKING:
+    import polars
+
+    from grid.graph import Graph
+    from grid.launch.report import Report
+    from grid.store import Store
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Studies:
+    """Studies that are planned, run and collected together. Made by `load_studies`."""
+
+    studies: tuple[Study, ...]
+
+    @property
+    def title(self) -> str:
+        return " + ".join(study.title for study in self.studies)
+
+    @property
+    def scale(self) -> str:
+        return self.studies[0].scale
+
+    @property
+    def store(self) -> Path:
+        return self.studies[0].store
+
+    @property
+    def notes(self) -> list[str]:
+        return [f"{study.name}: {note}" for study in self.studies for note in study.notes]
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Every cell of the studies; one that several want is there once."""
+        return list({cell.id: cell for study in self.studies for cell in study.cells}.values())
+
+    def open_store(self) -> "Store":
+        return self.studies[0].open_store()
+
+    def graph(self) -> "Graph":
+        """The stages that the cells of all studies need, each once."""
+        from grid.graph import united
+
+        return united([study.graph() for study in self.studies])
+
+    def plan(self) -> "polars.DataFrame":
+        """The plans one below the other; an axis that a study lacks is null in its rows."""
+        return stacked(self.studies, [study.plan() for study in self.studies])
+
+    def results(self) -> "polars.DataFrame":
+        """The results one below the other; an axis that a study lacks is null in its rows."""
+        return stacked(self.studies, [study.results() for study in self.studies])
+
+    def run(self, *, workers: int | None = None) -> "Report":
+        """Runs what is missing for any of the studies, then writes each one's results."""
+        from grid.graph import united
+        from grid.launch import local
+        from grid.results import publish
+
+        execution = self.studies[0].execution
+        if workers is not None:
+            execution = dataclasses.replace(execution, workers=workers)
+        graphs = [study.graph() for study in self.studies]
+        report = local.run(united(graphs), self.open_store(), execution=execution)
+        for study, graph in zip(self.studies, graphs, strict=True):
+            try:
+                publish(study, graph)
+            except StoreError as error:  # what ran and what failed is still to be told
+                report.unwritten = str(error)
+        return report
+
+
+def load_studies(
+    files: Sequence[str | Path],
+    *overrides: str,
+    scale: str | None = None,
+    store: str | Path | None = None,
+    site: str | Path | None = None,
+) -> Studies:
+    """Reads and checks several studies; the other arguments hold for each, as in `grid.load`.
+
+    Raises StudyError, also where two studies would write into one folder, or disagree on where a
+    source lies or how work is placed: one run has one of each.
+    """
+    studies = tuple(load(file, *overrides, scale=scale, store=store, site=site) for file in files)
+    names = Counter(study.name for study in studies)
+    for name, count in names.items():
+        if count > 1:
+            raise StudyError(
+                f"{count} studies are called {name}, and would write their results into one "
+                "folder; give each file a name of its own"
+            )
+    first = studies[0]
+    for study in studies[1:]:
+        for source, folder in study.locations.items():
+            if first.locations.get(source, folder) != folder:
+                raise StudyError(
+                    f"{study.file}: locations.{source}: expected {first.locations[source]}, as in "
+                    f"{first.file}, found {folder}; studies that run together read one text"
+                )
+        if study.execution != first.execution:
+            raise StudyError(
+                f"{study.file}: execution: expected the same as in {first.file}, for they run "
+                "together; set it in the site file or on the command line"
+            )
+        if study.store != first.store:
+            raise StudyError(f"{study.file}: store: expected {first.store}, found {study.store}")
+    return Studies(studies=studies)
+
+
+def stacked(studies: Sequence[Study], frames: "Sequence[polars.DataFrame]") -> "polars.DataFrame":
+    """Frames one below the other; of several studies, each row names its own."""
+    import polars
+
+    if len(frames) == 1:
+        return frames[0]
+    named = [
+        frame if "study" in frame.columns else frame.insert_column(
+            0, polars.Series("study", [study.name] * len(frame))
+        )
+        for study, frame in zip(studies, frames, strict=True)
+    ]  # fmt: skip
+    return polars.concat(named, how="diagonal_relaxed")
