@@ -2,9 +2,10 @@
 
 An HTML comment on the line before a fenced block says what to do with it: `<!-- test -->` runs a
 bash or python block, `<!-- test: exit=2 -->` expects that exit status, `<!-- test: file=NAME -->`
-writes the block to NAME. Blocks of one document are taken in order, in one new folder with the
-studies beside it; with a `<!-- test: slow -->` among them the test is slow. In blocks without a
-comment, every `python -m grid` command must at least name a study and overrides that load.
+writes the block to NAME, `<!-- test: study=N -->` loads it as a study of N cells. Blocks of one
+document are taken in order, in one new folder with the studies beside it; with a
+`<!-- test: slow -->` among them the test is slow. In blocks without a comment, every
+`python -m grid` command must at least name a study and overrides that load.
 """
 
 import os
@@ -78,6 +79,11 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             target = tmp_path / how.removeprefix("file=")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(block["text"], encoding="utf-8")
+        elif how.startswith("study="):
+            target = tmp_path / "example.yaml"
+            target.write_text(block["text"], encoding="utf-8")
+            found = len(grid.load(target).cells)
+            assert found == int(how.removeprefix("study=")), block["text"]
         elif block["marked"] is not None:
             _run(block, tmp_path)
         elif block["language"] == "bash":
