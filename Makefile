@@ -35,6 +35,7 @@ check: $(VENV)/.ready-dev
 bench: $(VENV)/.ready-dev
 	$(VENV)/bin/python benchmarks/synthetic_speed.py
 	$(VENV)/bin/python benchmarks/habits.py
+	$(VENV)/bin/python benchmarks/expansion.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

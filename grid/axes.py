@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from grid.conditions import Dropped, keep
 from grid.language_sets import LanguageSets
-from grid.named_sizes import SIZE_PATH, written_out
+from grid.named_sizes import SIZE_FIELDS, SIZE_PATH, written_out
 from grid.schema import check_path, scalar_type
 from grid.series import axis_values
 from grid.solve import Solve, read_solve
@@ -54,6 +54,15 @@ class Block:
     dropped: tuple[Dropped, ...] = ()
     """What its conditions left out, one for each `where`."""
     node: Node
+
+    def decides(self, path: str) -> bool:
+        """Whether no point takes the value at a cell's path from what the block shares."""
+        if any(solve.at is None for solve in self.solve):
+            return False  # a target is computed from the shared values
+        if any(path in solve.sets for solve in self.solve):
+            return True
+        sized = path in SIZE_FIELDS
+        return all(path in point or (sized and SIZE_PATH in point) for point in self.points)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -316,8 +316,7 @@ def _refuse_idle_overrides(study: Study, layers: Layers) -> None:
         setters = [
             block.name
             for block in study.blocks
-            if all(path in point for point in block.points)
-            or (block.cell is not None and block.cell.find(keys))
+            if block.decides(path) or (block.cell is not None and block.cell.find(keys))
         ]
         if len(setters) == len(study.blocks):
             raise fail(

@@ -79,6 +79,13 @@ def test_a_size_may_stand_in_a_block_and_be_an_axis() -> None:
     assert study.cells[0].blocks == ("a", "c")
 
 
+def test_an_override_that_a_size_on_an_axis_hides_is_refused() -> None:
+    axes = "axes: [{name: a, product: {encoder.size: [base, xl]}}]\n"
+    with pytest.raises(StudyError, match=r"cell.encoder.layers: has no effect"):
+        load(axes, "cell.encoder.layers=3")
+    assert load(axes, "cell.encoder.dropout=0.0").cells[0].config.encoder.dropout == 0
+
+
 def test_show_names_the_line_of_the_size() -> None:
     from grid.origins import origins_frame
 

@@ -133,6 +133,13 @@ def test_a_solution_may_be_overridden() -> None:
     assert study.cells[0].solved["encoder.width"].target == 100_000_000
 
 
+def test_an_override_of_a_solved_value_is_refused_unless_the_target_depends_on_it() -> None:
+    with pytest.raises(StudyError, match=r"cell.encoder.width: has no effect"):
+        load(FIGURE_6 % "{hold: parameters, at: 100M, within: 5%}", "cell.encoder.width=96")
+    study = load(FIGURE_6 % "{hold: parameters, at: {}, within: 9%}", "cell.encoder.width=384")
+    assert study.cells[0].solved["encoder.width"].target < 130_000_000
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
