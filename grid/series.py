@@ -1,5 +1,7 @@
 """The values of one axis: a list, or a series such as {range: [1, 40]} or geom(32k, 512k, 5)."""
 
+import math
+
 from grid.numbers import Number, SeriesError, geometric, series_call, steps, suffixed
 from grid.tree import Node, expect_keys, expect_list, fail, found
 
@@ -66,7 +68,7 @@ def _series(
 ) -> list[Node]:
     numbers = [_plain_number(item, float).value for item in arguments]
     lengths = (2, 3) if name == "range" else (3,)
-    if len(numbers) not in lengths or any(type(number) not in (int, float) for number in numbers):
+    if len(numbers) not in lengths or not all(map(_is_finite, numbers)):
         raise fail(node, key, f"expected {_FORMS[name]} with numbers")
     try:
         first, last, third = numbers if len(numbers) == 3 else (*numbers, 1)
@@ -77,3 +79,7 @@ def _series(
     except SeriesError as error:
         raise fail(node, key, str(error)) from None
     return [Node(value, node.origin) for value in values]
+
+
+def _is_finite(value: object) -> bool:
+    return type(value) is int or (isinstance(value, float) and math.isfinite(value))

@@ -8,6 +8,7 @@ legal value is one of two, found by bisection. Out of tolerance is an error.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from grid import sizes
@@ -90,6 +91,11 @@ class Solve:
     multiple_of: int | None
     head_size: int | None
     node: Node
+
+    @cached_property
+    def any_value(self) -> Node:
+        """A legal value, for where one must stand before the right one is found."""
+        return Node(1, self.node.origin)
 
     @property
     def sets(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from grid.errors import StudyError
 from grid.language_sets import LANGUAGE_PATHS, LanguageSets
 from grid.named_sizes import SIZE_FIELDS, SIZE_PATH, size_of, spread
 from grid.schema import check, complete, hints, leaf_hint
-from grid.solve import Solve, Solved, shape, solved, target
+from grid.solve import SHAPE_PATHS, Solve, Solved, shape, solved, target
 from grid.tree import Node, describe, fail, overlay, written
 from model.config import CellConfig, TaskConfig
 from model.errors import InputError
@@ -35,6 +35,14 @@ class Spot:
     settings: Point
     """The same by the paths of a cell: a named size is written out."""
     solved: dict[str, Solved]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Solution:
+    """A value that was solved for, and the paths that it decides."""
+
+    solved: Solved
+    settings: Point
 
 
 @dataclass(kw_only=True)
@@ -76,6 +84,7 @@ class Template:
         self.block, self.sets, self.paths = block, sets, paths
         self.shared = shared if block.cell is None else overlay(shared, block.cell)
         self.typed: dict[tuple[int, str], tuple[Node, Any]] = {}
+        self.solutions: dict[tuple[Any, ...], _Solution] = {}
         resolved = self.shared
         self.languages: dict[str, list[str] | None] = {}
         for path in LANGUAGE_PATHS:
@@ -109,12 +118,10 @@ class Template:
         point, settings = dict(point), spread(point, key)
         results: dict[str, Solved] = {}
         for solve, wanted in zip(self.block.solve, self.targets, strict=True):
-            result = self._solve(solve, wanted, settings, point)
-            node = Node(result.value, solve.node.origin)
-            settings[solve.path] = point[solve.path] = node
-            if solve.head_size is not None:
-                settings["encoder.heads"] = Node(result.value // solve.head_size, solve.node.origin)
-            results[solve.path] = result
+            solution = self._solve(solve, wanted, settings, point)
+            settings.update(solution.settings)
+            point[solve.path] = solution.settings[solve.path]
+            results[solve.path] = solution.solved
         return Spot(point=point, settings=settings, solved=results)
 
     def cell(self, spot: Spot, seed: int) -> CellConfig:
@@ -157,20 +164,28 @@ class Template:
     def _shared_value(self, path: str) -> Any:
         return reduce(getitem, path.split("."), self.tree)
 
-    def _solve(self, solve: Solve, wanted: float, settings: Point, point: Point) -> Solved:
+    def _solve(self, solve: Solve, wanted: float, settings: Point, point: Point) -> _Solution:
         def value(path: str) -> Any:
             node = settings.get(path)
             return self._shared_value(path) if node is None else self._typed(node, path)
 
         # The value that is sought must not be judged before it is found: any legal one will do.
-        settings = {**settings, solve.path: Node(1, solve.node.origin)}
-        told = f" (block {self.block.name!r} at {describe(point)})" if point else ""
-        try:
-            return solved(solve, shape(value), wanted, value("encoder.heads"), told)
-        except StudyError:
-            raise
-        except InputError as error:
-            raise self._located(error, settings, point) from None
+        settings = {**settings, solve.path: solve.any_value}
+        known = (solve.path, *map(value, SHAPE_PATHS), value("encoder.heads"))
+        if known not in self.solutions:
+            told = f" (block {self.block.name!r} at {describe(point)})" if point else ""
+            try:
+                found = solved(solve, shape(value), wanted, value("encoder.heads"), told)
+            except StudyError:
+                raise
+            except InputError as error:
+                raise self._located(error, settings, point) from None
+            decided = {solve.path: Node(found.value, solve.node.origin)}
+            if solve.head_size is not None:
+                heads = found.value // solve.head_size
+                decided["encoder.heads"] = Node(heads, solve.node.origin)
+            self.solutions[known] = _Solution(solved=found, settings=decided)
+        return self.solutions[known]
 
     def _typed(self, node: Node, path: str) -> Any:
         known = self.typed.get((id(node), path))
