@@ -111,6 +111,59 @@ scales:
     assert study.store == site.parent / "out"
 
 
+def test_extends_takes_a_list_of_which_later_ones_win_and_may_meet_again(tmp_path: Path) -> None:
+    write(tmp_path, SMALL, "root.yaml")
+    write(tmp_path, "extends: root.yaml\ncell: {encoder: {layers: 2, width: 32}}\n", "left.yaml")
+    write(tmp_path, "extends: root.yaml\ncell: {encoder: {width: 64}}\n", "right.yaml")
+    path = write(tmp_path, "extends: [left.yaml, right.yaml]\ncell: {encoder: {dropout: 0.2}}\n")
+    encoder = grid.load(path).cells[0].config.encoder
+    # right.yaml has root.yaml's one layer: it is laid over left.yaml as a whole.
+    assert (encoder.layers, encoder.width, encoder.dropout) == (1, 64, 0.2)
+    write(tmp_path, "extends: [root.yaml, study.yaml]\n", "right.yaml")
+    circle = (
+        r"right.yaml:1: extends: goes round in a circle: study.yaml -> right.yaml -> study.yaml"
+    )
+    with pytest.raises(StudyError, match=circle):
+        grid.load(path)
+    message = refused(write(tmp_path, "extends: [root.yaml, gone.yaml]\n"))
+    assert message.startswith("study.yaml:1: extends: no such file: gone.yaml")
+
+
+def test_numbers_have_suffixes_where_numbers_are_expected(tmp_path: Path) -> None:
+    text = (
+        SMALL + "  pretraining: {updates: 1.5k, learning_rate: 0.001k}\n  corpus: {source: 10k}\n"
+    )
+    text += "locations: {10k: text}\n"
+    (cell,) = grid.load(write(tmp_path, text), "cell.tokenizer.vocab_size=150k").cells
+    assert cell.config.pretraining.updates == 1500
+    assert cell.config.pretraining.learning_rate == 1.0
+    assert cell.config.corpus.source == "10k"
+    assert cell.config.tokenizer.vocab_size == 150_000
+    study = grid.load(
+        write(tmp_path, text),
+        "axes=[{name: a, product: {tokenizer.vocab_size: [32k, 0.1M]}}]",
+        "replicates.seed=range(1, 2)",
+    )
+    sizes = [cell.coordinates["tokenizer.vocab_size"] for cell in study.cells]
+    assert sizes == [32_000, 32_000, 100_000, 100_000]
+    assert "vocabsize32000-s2" in study.cells[1].id
+    for wrong, found in (("1.5", "1.5 (float)"), ("1.0005k", "'1.0005k' (str)"), ("1m", "'1m'")):
+        message = refused(write(tmp_path, SMALL), f"cell.pretraining.updates={wrong}")
+        assert f"expected int, found {found}" in message
+
+
+def test_the_plan_says_what_where_drops(tmp_path: Path) -> None:
+    text = SMALL + (
+        "axes:\n  - name: a\n    product: {encoder.width: [16, 32, 64]}\n"
+        "    where: encoder.width < 50\n"
+    )
+    study = grid.load(write(tmp_path, text))
+    assert study.notes == ["block 'a': 3 points, 1 dropped by where: encoder.width < 50"]
+    message = refused(write(tmp_path, text.replace("< 50", "< 50 andd true")))
+    assert message.startswith("study.yaml:8: axes[a].where: encoder.width < 50 andd true: expected")
+    assert "column 20" in message
+
+
 def test_store_is_the_argument_then_the_environment_then_the_site(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
