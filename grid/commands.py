@@ -88,6 +88,8 @@ def show(options: Namespace) -> int:
     cell = study.cell(options.cell)
     if options.format == "table":
         print(f"cell {cell.id} (number {cell.number}), in {', '.join(cell.blocks)}")
+        for path, solved in cell.solved.items():
+            print(f"{path} is solved for: {solved}")
     tables.write(origins_frame(study, cell), options.format)
     return DONE
 

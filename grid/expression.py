@@ -17,7 +17,7 @@ from grid.numbers import suffixed
 from grid.tree import near
 
 MAX_LENGTH = 1000
-MAX_DEPTH = 50
+MAX_DEPTH = 30
 MAX_EXPONENT = 64
 MAX_BITS = 256
 """Whole numbers beyond 2^256 are refused: no study means them."""

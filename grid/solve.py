@@ -258,8 +258,8 @@ def solved(solve: Solve, at: Shape, target: float, heads: int, describe: str) ->
         raise fail(
             solve.node,
             f"solve.{solve.path}",
-            f"nothing within {solve.within:.3g} of {solve.hold} {significant(target)}: the nearest "
-            f"{multiple} is {found.value}, which has {significant(found.actual)} "
+            f"nothing within {100 * solve.within:g} % of {solve.hold} {significant(target)}: "
+            f"the nearest {multiple} is {found.value}, which has {significant(found.actual)} "
             f"({found.actual / target - 1:+.2%}); widen `within` or change `multiple_of`{describe}",
         )
     return found

@@ -69,7 +69,7 @@ def test_figure_6_with_twelve_heads_stays_within_its_tolerance() -> None:
 def test_out_of_tolerance_names_the_target_and_the_nearest() -> None:
     solve = "{hold: formula_parameters, at: 183.2M, within: 1%, multiple_of: 12}"
     assert refused(FIGURE_6 % solve) == (
-        "study.yaml:6: solve.encoder.width: nothing within 0.01 of formula_parameters 183,200,000: "
+        "study.yaml:6: solve.encoder.width: nothing within 1 % of formula_parameters 183,200,000: "
         "the nearest multiple of 12 is 552, which has 185,189,376 (+1.09%); widen `within` or "
         "change `multiple_of` (block 'fixed capacity' at tokenizer.vocab_size=256000)"
     )
@@ -121,6 +121,16 @@ def test_show_says_where_a_solved_value_comes_from() -> None:
         "written": "study.yaml:6",
         "value": "1020",
     }
+
+
+def test_show_says_what_was_held(capsys: pytest.CaptureFixture[str]) -> None:
+    from grid.cli import main
+
+    load(FIGURE_6 % "{hold: formula_parameters, at: 183.2M, within: 1.5%}")
+    assert main(["show", "study.yaml", "4"]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == (
+        "encoder.width is solved for: formula_parameters 185,189,376, held at 183,200,000 (+1.09%)"
+    )
 
 
 def test_a_solution_may_be_overridden() -> None:
