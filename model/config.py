@@ -172,6 +172,9 @@ class EncoderConfig:
     """Standard deviation of `normal` initialisation."""
     pad_vocab_to: int = 1
     """Embedding rows are padded to a multiple of this (XL and XXL have 250,880)."""
+    language_embeddings: bool = field(default=False, metadata={"absent": False})
+    """Add a learned vector for the text's language to its tokens, as XLM did (XLM-R does not). Such
+    a model reads only the languages that it was pretrained on."""
 
     def __post_init__(self) -> None:
         for name in ("layers", "width", "heads", "max_positions", "pad_vocab_to"):

@@ -25,6 +25,8 @@ class Description:
     """The tokenizer's number of ids, before padding."""
     sequence_length: int
     """Tokens of the sequences that it was trained on: later positions are untrained."""
+    languages: list[str] | None = None
+    """The languages of its language table by row, for a model that has one."""
 
 
 def write_model(folder: Path, weights: Mapping[str, Tensor], description: Description) -> None:
@@ -42,6 +44,7 @@ def read_description(folder: Path) -> Description:
         encoder=EncoderConfig(**facts["encoder"]),
         rows=facts["rows"],
         sequence_length=facts["sequence_length"],
+        languages=facts.get("languages"),
     )
 
 
@@ -49,7 +52,7 @@ def read_language_model(folder: Path) -> MaskedLanguageModel:
     """The trained model with its tied head, in fp32."""
     description = read_description(folder)
     rows = padded_rows(description.encoder, description.rows)
-    model = MaskedLanguageModel(description.encoder, rows)
+    model = MaskedLanguageModel(description.encoder, rows, len(description.languages or []))
     model.load_state_dict(load_file(folder / WEIGHTS), strict=True)
     return model
 
@@ -57,7 +60,8 @@ def read_language_model(folder: Path) -> MaskedLanguageModel:
 def read_encoder(folder: Path) -> Encoder:
     """The trained encoder without a head, in fp32."""
     description = read_description(folder)
-    model = Encoder(description.encoder, padded_rows(description.encoder, description.rows))
+    rows = padded_rows(description.encoder, description.rows)
+    model = Encoder(description.encoder, rows, len(description.languages or []))
     weights = {
         name.removeprefix(_ENCODER): value
         for name, value in load_file(folder / WEIGHTS).items()

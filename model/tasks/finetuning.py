@@ -157,10 +157,11 @@ def _train(
     )
     each = -(-len(train.tokens) // task.batch_size)
     total = each * task.epochs
-    with Engine(model, recipe, device=context.device) as engine:
+    with Engine(model, recipe, context=context) as engine:
         state = checkpoint.restore(context.work, engine)
         start = 0 if state is None else state["step"]
-        reported = saved = time.monotonic()
+        pace = checkpoint.Pace(context.checkpoint_seconds)
+        reported = time.monotonic()
         for step, chosen in _steps(config, train, start, each):
             torch.manual_seed(derived_seed("dropout", config.seed, step))
             rate = learning_rate(step, peak=task.learning_rate, warmup=task.warmup, total=total)
@@ -169,16 +170,18 @@ def _train(
             loss = engine.step([(padded, keep, labels)], rate)
             now = time.monotonic()
             last = step + 1 == total
-            due = now - saved >= context.checkpoint_seconds
+            due = pace.due()
             if not (last or due or now - reported >= PROGRESS_SECONDS):
                 continue
             _check(float(loss), step + 1, total)
             context.progress(step + 1, total, loss=float(loss))
             reported = now
             if due and not last:
+                began = time.monotonic()
                 checkpoint.save(context.work, step + 1, engine, {})
-                reported = saved = time.monotonic()
-        return engine.weights()
+                pace.saved(began)
+                reported = time.monotonic()
+        return dict(engine.weights())
 
 
 def _steps(

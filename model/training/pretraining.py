@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.config import PretrainingConfig
+from model.config import EncoderConfig, PretrainingConfig
 from model.context import Context
-from model.encoder.encoder import build, derived_seed
+from model.encoder.encoder import MaskedLanguageModel, build, derived_seed
 from model.encoder.files import Description, write_model
 from model.errors import InputError
 from model.stages import PretrainingStage
 from model.text import tokenizer as tokenizers
 from model.text.batches import Batch, Batches
 from model.text.sampling import probabilities
-from model.training import checkpoint
+from model.training import checkpoint, distributed
 from model.training.engine import Engine, prepare
 from model.training.schedule import learning_rate, total_updates
 
@@ -40,6 +40,7 @@ pieces they, and not the layers, are what fills the memory."""
 def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context: Context) -> None:
     """Trains the encoder of one cell. Raises InputError for inputs that cannot be trained on."""
     prepare(context.device, context.threads)
+    distributed.join(context)
     recipe = config.pretraining
     languages = sorted(config.languages)
     tokenizer = tokenizers.load(inputs["tokenizer"])
@@ -61,14 +62,23 @@ def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context
         seed=derived_seed("batches", config.seed),
         word_starts=tokenizer.word_starts() if recipe.mask_unit == "word" else None,
     )
-    model = build(config.encoder, tokenizer.rows, config.seed)
+    model = build(
+        config.encoder,
+        tokenizer.rows,
+        config.seed,
+        languages=len(languages),
+        group=distributed.tensor_parallel_group(),
+    )
     record = Record(languages=languages, total=updates)
-    if updates == 0:
-        weights = {name: value.detach().clone() for name, value in model.named_parameters()}
-    else:
-        weights = _train(config, model, batches, record, context)
+    trained = updates > 0
+    weights = _train(config, model, batches, record, context) if trained else _initial(model)
+    if not distributed.is_first():
+        return
     description = Description(
-        encoder=config.encoder, rows=tokenizer.rows, sequence_length=recipe.sequence_length
+        encoder=config.encoder,
+        rows=tokenizer.rows,
+        sequence_length=recipe.sequence_length,
+        languages=languages if config.encoder.language_embeddings else None,
     )
     write_model(output, weights, description)
     tokens = {code: facts[code]["tokens"] for code in languages}
@@ -145,18 +155,33 @@ def sequences_at_once(recipe: PretrainingConfig, vocabulary: int, device: str) -
     return max(1, min(by_tokens, int(MICRO_BATCH_SCORES[kind] / scores)))
 
 
+def _initial(model: MaskedLanguageModel) -> dict[str, Tensor]:
+    """The whole weights as they were drawn, on rank 0; nothing on the others."""
+    found = {
+        name: distributed.whole_on_first(value.detach(), model.splits.get(name))
+        for name, value in model.named_parameters()
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _train(
-    config: PretrainingStage, model: Any, batches: Batches, record: Record, context: Context
+    config: PretrainingStage,
+    model: MaskedLanguageModel,
+    batches: Batches,
+    record: Record,
+    context: Context,
 ) -> dict[str, Tensor]:
     recipe = config.pretraining
-    rows = sequences_at_once(recipe, len(model.lm_head.bias), context.device)
-    micro_batches = -(-recipe.batch_size // rows)
-    with Engine(model, recipe, device=context.device, micro_batches=micro_batches) as engine:
+    """The whole weights after the last update, on rank 0; nothing on the others."""
+    rows = context.micro_batch or sequences_at_once(recipe, len(model.lm_head.bias), context.device)
+    each = -(-recipe.batch_size // distributed.data_parallel())
+    micro_batches = -(-each // rows)
+    with Engine(model, recipe, context=context, micro_batches=micro_batches) as engine:
         state = checkpoint.restore(context.work, engine)
         if state is not None:
             record.load(state)
-        _loop(config, engine, batches, record, context, rows)
-        return engine.weights()
+        _loop(config, engine, batches, record, context)
+        return dict(engine.weights())
 
 
 def _loop(
@@ -165,26 +190,29 @@ def _loop(
     batches: Batches,
     record: Record,
     context: Context,
-    rows: int,
 ) -> None:
     """Updates from `record.step` on. Losses stay on the device between reports."""
     recipe = config.pretraining
     total = record.total
     batch_tokens = recipe.batch_size * recipe.sequence_length
     pending: list[Tensor] = []
-    reported = saved = time.monotonic()
+    parts = engine.micro_batches * distributed.data_parallel()
+    copy = (distributed.data_rank(),) if distributed.data_rank() else ()
+    pace = checkpoint.Pace(context.checkpoint_seconds)
+    reported = time.monotonic()
     context.progress(record.step, total)
     for step in range(record.step, total):
         batch = batches.batch(step)
         record.drawn(batch.languages)
-        # Dropout is a function of (seed, step), so that a resumed run draws the same masks.
-        torch.manual_seed(derived_seed("dropout", config.seed, step))
+        # Dropout is a function of (seed, step), so that a resumed run draws the same masks. Copies
+        # of the model see other rows, and drop other values.
+        torch.manual_seed(derived_seed("dropout", config.seed, step, *copy))
         rate = learning_rate(step, peak=recipe.learning_rate, warmup=recipe.warmup, total=total)
-        pending.append(engine.step(_parts(batch, rows), rate))
+        pending.append(engine.step(_parts(batch, parts, config.encoder), rate))
         now = time.monotonic()
         last = step + 1 == total
-        due = now - saved >= context.checkpoint_seconds
-        if not (last or due or now - reported >= PROGRESS_SECONDS):
+        due, report = distributed.decide(pace.due(), now - reported >= PROGRESS_SECONDS)
+        if not (last or due or report):
             continue
         speed = len(pending) * batch_tokens / max(1e-9, now - reported)
         record.add_losses(torch.stack(pending).tolist())
@@ -192,22 +220,33 @@ def _loop(
         context.progress(step + 1, total, loss=record.last_loss, tokens_per_s=speed)
         reported = now
         if due and not last:
+            began = time.monotonic()
             checkpoint.save(context.work, step + 1, engine, record.state())
-            reported = saved = time.monotonic()
+            pace.saved(began)
+            reported = time.monotonic()
 
 
-def _parts(batch: Batch, rows: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The batch in parts of at most `rows` sequences: tokens, flat positions, targets."""
-    tokens, positions, targets = (
-        torch.from_numpy(array) for array in (batch.tokens, batch.positions, batch.targets)
+def _parts(batch: Batch, count: int, encoder: EncoderConfig) -> list[tuple[Tensor | None, ...]]:
+    """The batch in `count` parts, as even as can be: the arguments of the language model.
+
+    A batch of fewer sequences than parts is filled up with a sequence without targets.
+    """
+    tokens, positions, targets, languages = (
+        torch.from_numpy(array)
+        for array in (batch.tokens, batch.positions, batch.targets, batch.languages)
     )
-    if len(tokens) <= rows:
-        return [(tokens, positions, targets)]
-    parts = []
-    for first in range(0, len(tokens), rows):
-        start, end = first * tokens.shape[1], (first + rows) * tokens.shape[1]
-        inside = (positions >= start) & (positions < end)
-        parts.append((tokens[first : first + rows], positions[inside] - start, targets[inside]))
+    rows, length = tokens.shape
+    edges = [-(-rows * part // count) for part in range(count + 1)]
+    cuts = torch.searchsorted(positions, torch.tensor(edges) * length).tolist()
+    parts: list[tuple[Tensor | None, ...]] = []
+    for part in range(count):
+        first, last = edges[part], max(edges[part] + 1, edges[part + 1])
+        first = min(first, rows - 1)
+        chosen = slice(cuts[part], cuts[part + 1])
+        table = languages[first:last] if encoder.language_embeddings else None
+        parts.append(
+            (tokens[first:last], positions[chosen] - first * length, targets[chosen], table)
+        )
     return parts
 
 
