@@ -34,11 +34,14 @@ _ENGINE = "engine"
 _NONE = -1
 
 
-class Pace:
-    """When the next checkpoint is due: after `seconds`, and later where saving itself is slow.
+def wait_after(seconds: float, took: float) -> float:
+    """Seconds until the next save is due after one that took so long: `seconds`, or more where
+    saving would otherwise take over a twentieth of the time; 0 if every update is to be saved."""
+    return max(seconds, took * (1 / MOST_TIME - 1)) if seconds > 0 else 0.0
 
-    0 seconds ask for one after every update, whatever it takes.
-    """
+
+class Pace:
+    """When the next checkpoint is due."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -52,8 +55,7 @@ class Pace:
     def saved(self, began: float) -> None:
         """Takes note of a save that began at this time of the clock and has just ended."""
         self._last = self._clock()
-        if self._seconds > 0:
-            self._wait = max(self._seconds, (self._last - began) * (1 / MOST_TIME - 1))
+        self._wait = wait_after(self._seconds, self._last - began)
 
 
 def save(work: Path, step: int, engine: Engine, state: dict[str, Any]) -> Path:

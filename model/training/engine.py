@@ -74,8 +74,10 @@ class Engine:
         deepspeed.init_distributed(verbose=False)
         self.device = distributed.local_device(context)
         self.micro_batches = micro_batches
-        self.target_losses: list[Tensor] = []
-        """Of the last step: the loss of each target, for each part of `mine(parts)`; detached."""
+        self.losses_N = torch.empty(0)
+        """Of the last step: the loss of each target that this rank worked on, detached."""
+        self.targets = slice(0, 0)
+        """Which of the batch's targets, in its order, these are."""
         self.splits: Mapping[str, parallel.Split] = getattr(model, "splits", {})
         if isinstance(model, MaskedLanguageModel):
             model.encoder.activation_checkpointing = context.activation_checkpointing
@@ -130,21 +132,26 @@ class Engine:
         for group in self.engine.optimizer.param_groups:
             group["lr"] = rate
         total = max(1, sum(_targets(part) for part in parts))
-        losses = []
-        self.target_losses = []
+        losses, each = [], []
         for part in self.mine(parts):
             found = self.engine(*(_to(tensor, self.device) for tensor in part))
-            loss, each = found if isinstance(found, tuple) else (found, None)
+            loss, losses_N = found if isinstance(found, tuple) else (found, None)
+            if losses_N is not None:
+                each.append(losses_N)
             weight = _targets(part) / total
-            # DeepSpeed averages over micro-batches and ranks, we weigh by their share of the
-            # targets.
+            # DeepSpeed averages over parts and ranks, we weigh by their share of the targets.
             self.engine.backward(loss if len(parts) == 1 else loss * (weight * len(parts)))
             self.engine.step()
             losses.append(loss.detach() * weight)
-            if each is not None:
-                self.target_losses.append(each)
+        self.losses_N = torch.cat(each) if each else torch.empty(0)
+        self.targets = self._own_targets(parts)
         loss = torch.stack(losses).sum() if len(losses) > 1 else losses[0]
         return distributed.sum_over_data_parallel(loss)
+
+    def _own_targets(self, parts: Sequence[Part]) -> slice:
+        before = distributed.data_rank() * self.micro_batches
+        first = sum(_targets(part) for part in parts[:before])
+        return slice(first, first + sum(_targets(part) for part in self.mine(parts)))
 
     @property
     def gradient_norm(self) -> float:

@@ -208,7 +208,7 @@ def _loop(
         # of the model see other rows, and drop other values.
         torch.manual_seed(derived_seed("dropout", config.seed, step, *copy))
         rate = learning_rate(step, peak=recipe.learning_rate, warmup=recipe.warmup, total=total)
-        pending.append(engine.step(_parts(batch, parts, config.encoder), rate))
+        pending.append(engine.step(parts_of(batch, parts, config.encoder), rate))
         now = time.monotonic()
         last = step + 1 == total
         due, report = distributed.decide(pace.due(), now - reported >= PROGRESS_SECONDS)
@@ -226,7 +226,7 @@ def _loop(
             reported = time.monotonic()
 
 
-def _parts(batch: Batch, count: int, encoder: EncoderConfig) -> list[tuple[Tensor | None, ...]]:
+def parts_of(batch: Batch, count: int, encoder: EncoderConfig) -> list[tuple[Tensor | None, ...]]:
     """The batch in `count` parts, as even as can be: the arguments of the language model.
 
     A batch of fewer sequences than parts is filled up with a sequence without targets.
