@@ -360,6 +360,7 @@ class CellConfig:
                     f"at most encoder.max_positions ({self.encoder.max_positions})",
                     task.max_length,
                 )
+        self._check_language_embeddings()
         outside = sorted(set(self.pretraining.counted_languages or []) - set(self.languages))
         _require(
             not outside,
@@ -367,3 +368,23 @@ class CellConfig:
             "languages that the cell is trained on",
             outside,
         )
+
+    def _check_language_embeddings(self) -> None:
+        if not self.encoder.language_embeddings:
+            return
+        tasks = {name: task for name, task in self.tasks.items() if task is not None}
+        for key, languages in {
+            "evaluation.languages": self.evaluation.languages or [],
+            **{
+                f"tasks.{name}.train_language": [task.train_language]
+                for name, task in tasks.items()
+            },
+        }.items():
+            unseen = sorted(set(languages) - set(self.languages))
+            _require(
+                not unseen,
+                key,
+                "languages that the cell is trained on, for encoder.language_embeddings knows no "
+                "other",
+                unseen,
+            )

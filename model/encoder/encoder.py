@@ -101,6 +101,15 @@ def _at(hidden_BTH: Tensor, positions_N: Tensor) -> Tensor:
     return hidden_BTH.flatten(0, 1).index_select(0, positions_N)
 
 
+def language_rows(
+    language: int | None, tokens_BT: Tensor, device: str | torch.device
+) -> Tensor | None:
+    """One language's row of the language table for each text [B], None for a model without one."""
+    if language is None:
+        return None
+    return torch.full((len(tokens_BT),), language, device=device)
+
+
 def padded_rows(config: EncoderConfig, rows: int) -> int:
     """Rows of the embedding table: the tokenizer's, rounded up to `pad_vocab_to`."""
     return -(-rows // config.pad_vocab_to) * config.pad_vocab_to

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from model.config import EncoderConfig
 from model.encoder.encoder import Encoder, MaskedLanguageModel, padded_rows
+from model.errors import InputError
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
@@ -27,6 +28,20 @@ class Description:
     """Tokens of the sequences that it was trained on: later positions are untrained."""
     languages: list[str] | None = None
     """The languages of its language table by row, for a model that has one."""
+
+    def language_row(self, language: str) -> int | None:
+        """The language's row of the table; None for a model without one.
+
+        Raises InputError for a language that the table does not have.
+        """
+        if self.languages is None:
+            return None
+        if language not in self.languages:
+            raise InputError(
+                f"language {language!r}: expected one that the model has an embedding of "
+                f"({', '.join(self.languages)}): with encoder.language_embeddings it reads no other"
+            )
+        return self.languages.index(language)
 
 
 def write_model(folder: Path, weights: Mapping[str, Tensor], description: Description) -> None:

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from model.config import PretrainingConfig
 from model.context import Context
-from model.encoder.encoder import Encoder, derived_seed, initialise
-from model.encoder.files import read_encoder
+from model.encoder.encoder import Encoder, derived_seed, initialise, language_rows
+from model.encoder.files import read_description, read_encoder
 from model.encoder.heads import ClassificationHead
 from model.errors import InputError
 from model.stages import FinetuningStage
@@ -42,13 +42,22 @@ class Classifier(nn.Module):
         self.encoder = encoder
         self.head = ClassificationHead(encoder.config.width, classes, encoder.config.dropout)
 
-    def logits(self, tokens_BT: Tensor, keep_BT: Tensor) -> Tensor:
+    def logits(
+        self, tokens_BT: Tensor, keep_BT: Tensor, languages_B: Tensor | None = None
+    ) -> Tensor:
         """Scores [B, classes]."""
-        return self.head(self.encoder(tokens_BT, keep_BT))
+        return self.head(self.encoder(tokens_BT, keep_BT, languages_B))
 
-    def forward(self, tokens_BT: Tensor, keep_BT: Tensor, labels_B: Tensor) -> Tensor:
+    def forward(
+        self,
+        tokens_BT: Tensor,
+        keep_BT: Tensor,
+        labels_B: Tensor,
+        languages_B: Tensor | None = None,
+    ) -> Tensor:
         """Mean cross-entropy in nats."""
-        return functional.cross_entropy(self.logits(tokens_BT, keep_BT).float(), labels_B)
+        scores_BC = self.logits(tokens_BT, keep_BT, languages_B).float()
+        return functional.cross_entropy(scores_BC, labels_B)
 
 
 @dataclass(kw_only=True)
@@ -72,9 +81,11 @@ def run(config: FinetuningStage, inputs: dict[str, Path], output: Path, context:
             f"{test_file}: expected examples in one of {', '.join(sorted(config.languages))}, "
             "found none"
         )
+    description = read_description(inputs["pretraining"])
+    rows = {code: description.language_row(code) for code in (*tests, task.train_language)}
     model = Classifier(read_encoder(inputs["pretraining"]), len(LABELS))
     initialise(model.head, model.encoder.config, derived_seed("head", config.seed))
-    weights = _train(config, model, train, context)
+    weights = _train(config, model, train, rows[task.train_language], context)
     model = model.float().to(context.device)
     model.load_state_dict(weights)
     model.eval()
@@ -83,7 +94,7 @@ def run(config: FinetuningStage, inputs: dict[str, Path], output: Path, context:
     frames = []
     for language, examples in tests.items():
         encoded = encode(examples, tokenizer, task.max_length)
-        predicted = predict(model, encoded.tokens, context.device)
+        predicted = predict(model, encoded.tokens, context.device, rows[language])
         seen = exposure["languages"].get(language, {"sequences": 0})["sequences"] > 0
         scores += score(config.task, language, encoded.labels, predicted, seen)
         frames.append(_frame(language, encoded.labels, predicted))
@@ -121,15 +132,18 @@ def score(
 
 
 @torch.no_grad()
-def predict(model: Classifier, tokens: list[list[int]], device: str) -> list[int]:
-    """The likeliest label of each pair."""
+def predict(
+    model: Classifier, tokens: list[list[int]], device: str, language: int | None = None
+) -> list[int]:
+    """The likeliest label of each pair; `language` is a row of the model's language table."""
     order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
     predicted = [0] * len(tokens)
     for start in range(0, len(order), _TEST_BATCH):
         chosen = order[start : start + _TEST_BATCH]
         padded, keep = _padded([tokens[index] for index in chosen])
-        answers = model.logits(padded.to(device), keep.to(device)).argmax(-1).tolist()
-        for index, answer in zip(chosen, answers, strict=True):
+        languages = language_rows(language, padded, device)
+        scores = model.logits(padded.to(device), keep.to(device), languages)
+        for index, answer in zip(chosen, scores.argmax(-1).tolist(), strict=True):
             predicted[index] = answer
     return predicted
 
@@ -146,7 +160,11 @@ def batches(lengths: Sequence[int], size: int, seed: int, epoch: int) -> list[li
 
 
 def _train(
-    config: FinetuningStage, model: Classifier, train: Encoded, context: Context
+    config: FinetuningStage,
+    model: Classifier,
+    train: Encoded,
+    language: int | None,
+    context: Context,
 ) -> dict[str, Tensor]:
     """The fp32 weights after all epochs; goes on from a checkpoint where there is one."""
     task = config.config
@@ -167,7 +185,8 @@ def _train(
             rate = learning_rate(step, peak=task.learning_rate, warmup=task.warmup, total=total)
             padded, keep = _padded([train.tokens[index] for index in chosen])
             labels = torch.tensor([train.labels[index] for index in chosen])
-            loss = engine.step([(padded, keep, labels)], rate)
+            languages = language_rows(language, padded, "cpu")
+            loss = engine.step([(padded, keep, labels, languages)], rate)
             now = time.monotonic()
             last = step + 1 == total
             due = pace.due()

@@ -75,6 +75,7 @@ def started(
         for process in processes:
             if process.is_alive():
                 os.kill(process.pid or 0, signal.SIGKILL)
+        for process in processes:
             process.join()
 
 
