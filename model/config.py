@@ -6,16 +6,8 @@ depends on. Imports neither torch nor grid.
 
 from dataclasses import dataclass, field
 
-from model.errors import InputError
-
-
-def _require(condition: bool, key: str, expected: str, found: object) -> None:
-    if not condition:
-        raise InputError(f"{key}: expected {expected}, found {found!r}")
-
-
-def _one_of(value: str, key: str, legal: tuple[str, ...]) -> None:
-    _require(value in legal, key, "one of " + ", ".join(legal), value)
+from model.checks import one_of, require
+from model.pretraining_config import PretrainingConfig
 
 
 @dataclass(kw_only=True)
@@ -43,21 +35,21 @@ class SyntheticConfig:
     """Seed of the world. Another seed is another world with the same facts."""
 
     def __post_init__(self) -> None:
-        _one_of(self.profile, "corpus.synthetic.profile", ("wikipedia", "cc100"))
-        _require(self.size >= 10_000, "corpus.synthetic.size", "at least 10000 bytes", self.size)
-        _require(
+        one_of(self.profile, "corpus.synthetic.profile", ("wikipedia", "cc100"))
+        require(self.size >= 10_000, "corpus.synthetic.size", "at least 10000 bytes", self.size)
+        require(
             1_000 <= self.smallest <= self.size,
             "corpus.synthetic.smallest",
             f"1000 to corpus.synthetic.size ({self.size}) bytes",
             self.smallest,
         )
-        _require(0 <= self.skew <= 1, "corpus.synthetic.skew", "0 to 1", self.skew)
-        _require(
+        require(0 <= self.skew <= 1, "corpus.synthetic.skew", "0 to 1", self.skew)
+        require(
             60 <= self.concepts <= 4000, "corpus.synthetic.concepts", "60 to 4000", self.concepts
         )
         for name in ("cognates", "loanwords"):
             value = getattr(self, name)
-            _require(0 <= value <= 1, f"corpus.synthetic.{name}", "0 to 1", value)
+            require(0 <= value <= 1, f"corpus.synthetic.{name}", "0 to 1", value)
 
 
 @dataclass(kw_only=True)
@@ -70,10 +62,10 @@ class HeldOutConfig:
     """UTF-8 bytes that are held out at most."""
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             0 < self.fraction <= 0.5, "corpus.held_out.fraction", "over 0 to 0.5", self.fraction
         )
-        _require(self.max_bytes >= 1, "corpus.held_out.max_bytes", "at least 1", self.max_bytes)
+        require(self.max_bytes >= 1, "corpus.held_out.max_bytes", "at least 1", self.max_bytes)
 
 
 @dataclass(kw_only=True)
@@ -108,25 +100,25 @@ class TokenizerConfig:
     """SentencePiece's training threads: part of the identity, for the result depends on it."""
 
     def __post_init__(self) -> None:
-        _one_of(self.kind, "tokenizer.kind", ("unigram", "bpe"))
-        _one_of(self.pre_tokenize, "tokenizer.pre_tokenize", ("none", "xlm"))
-        _require(
+        one_of(self.kind, "tokenizer.kind", ("unigram", "bpe"))
+        one_of(self.pre_tokenize, "tokenizer.pre_tokenize", ("none", "xlm"))
+        require(
             8 <= self.vocab_size <= 4_000_000,
             "tokenizer.vocab_size",
             "8 to 4000000",
             self.vocab_size,
         )
-        _require(0 <= self.alpha <= 1, "tokenizer.alpha", "0 to 1", self.alpha)
-        _require(
+        require(0 <= self.alpha <= 1, "tokenizer.alpha", "0 to 1", self.alpha)
+        require(
             self.sample_bytes >= 1000, "tokenizer.sample_bytes", "at least 1000", self.sample_bytes
         )
-        _require(
+        require(
             0.98 <= self.character_coverage <= 1,  # SentencePiece accepts no less
             "tokenizer.character_coverage",
             "0.98 to 1",
             self.character_coverage,
         )
-        _require(1 <= self.threads <= 128, "tokenizer.threads", "1 to 128", self.threads)
+        require(1 <= self.threads <= 128, "tokenizer.threads", "1 to 128", self.threads)
 
 
 @dataclass(kw_only=True)
@@ -141,9 +133,9 @@ class SamplingConfig:
     """`mixed` (fairseq: languages mixed in a batch) or `monolingual` (XLM: one a batch)."""
 
     def __post_init__(self) -> None:
-        _require(0 <= self.alpha <= 1, "sampling.alpha", "0 to 1", self.alpha)
-        _one_of(self.unit, "sampling.unit", ("sentences", "tokens", "bytes"))
-        _one_of(self.batches, "sampling.batches", ("mixed", "monolingual"))
+        require(0 <= self.alpha <= 1, "sampling.alpha", "0 to 1", self.alpha)
+        one_of(self.unit, "sampling.unit", ("sentences", "tokens", "bytes"))
+        one_of(self.batches, "sampling.batches", ("mixed", "monolingual"))
 
 
 @dataclass(kw_only=True)
@@ -179,80 +171,29 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         for name in ("layers", "width", "heads", "max_positions", "pad_vocab_to"):
             value = getattr(self, name)
-            _require(value >= 1, f"encoder.{name}", "at least 1", value)
-        _require(
+            require(value >= 1, f"encoder.{name}", "at least 1", value)
+        require(
             self.width % self.heads == 0,
             "encoder.width",
             f"a multiple of encoder.heads ({self.heads})",
             self.width,
         )
-        _one_of(self.norm, "encoder.norm", ("post", "pre"))
-        _one_of(self.initialization, "encoder.initialization", ("normal", "fan_in"))
+        require(
+            self.feed_forward is None or self.feed_forward >= 1,
+            "encoder.feed_forward",
+            "at least 1",
+            self.feed_forward,
+        )
+        require(self.init_std > 0, "encoder.init_std", "more than 0", self.init_std)
+        one_of(self.norm, "encoder.norm", ("post", "pre"))
+        one_of(self.initialization, "encoder.initialization", ("normal", "fan_in"))
         for name in ("dropout", "attention_dropout"):
             value = getattr(self, name)
-            _require(0 <= value < 1, f"encoder.{name}", "0 to below 1", value)
+            require(0 <= value < 1, f"encoder.{name}", "0 to below 1", value)
 
     @property
     def feed_forward_size(self) -> int:
         return self.feed_forward or 4 * self.width
-
-
-@dataclass(kw_only=True)
-class PretrainingConfig:
-    """Masked language modelling with AdamW, linear warm-up and linear decay."""
-
-    updates: int = 1_500_000
-    """Optimiser steps; 0 leaves the encoder at its initialisation (a baseline)."""
-    counted_languages: list[str] | None = None
-    """Where given, `updates` counts these languages' share only: training goes on until they have
-    been given as many sequences as `updates` batches of them alone (equal exposure)."""
-    batch_size: int = 8192
-    """Sequences an update."""
-    sequence_length: int = 512
-    """Tokens a sequence, <s> and </s> included."""
-    learning_rate: float = 6e-4
-    """Peak. XLM-R's is not printed; XLM-V's (arXiv 2301.10472) is the closest recipe."""
-    warmup: float = 0.01
-    """Share of the updates in which the rate rises linearly."""
-    beta1: float = 0.9
-    """AdamW's decay of the mean gradient."""
-    beta2: float = 0.98
-    """AdamW's decay of the mean squared gradient."""
-    epsilon: float = 1e-6
-    """AdamW's epsilon."""
-    weight_decay: float = 0.01
-    """AdamW's decoupled weight decay."""
-    clip: float = 1.0
-    """Largest gradient norm; 0 switches clipping off."""
-    mask_probability: float = 0.15
-    """Share of the tokens that are chosen: 80 % of them <mask>, 10 % random, 10 % kept."""
-    mask_unit: str = "piece"
-    """`piece` (each alone, as XLM-R), or `word`: all pieces of a word together (fairseq's option
-    mask-whole-words), as the likelihood of held-out spans asks for it."""
-    precision: str = "bf16"
-    """`bf16` or `fp32`."""
-
-    def __post_init__(self) -> None:
-        _require(self.updates >= 0, "pretraining.updates", "at least 0", self.updates)
-        _require(self.batch_size >= 1, "pretraining.batch_size", "at least 1", self.batch_size)
-        _require(
-            self.sequence_length >= 8,
-            "pretraining.sequence_length",
-            "at least 8",
-            self.sequence_length,
-        )
-        _require(
-            self.learning_rate > 0, "pretraining.learning_rate", "more than 0", self.learning_rate
-        )
-        _require(0 <= self.warmup < 1, "pretraining.warmup", "0 to below 1", self.warmup)
-        _require(
-            0 < self.mask_probability < 1,
-            "pretraining.mask_probability",
-            "between 0 and 1",
-            self.mask_probability,
-        )
-        _one_of(self.mask_unit, "pretraining.mask_unit", ("piece", "word"))
-        _one_of(self.precision, "pretraining.precision", ("bf16", "fp32"))
 
 
 @dataclass(kw_only=True)
@@ -271,7 +212,7 @@ class EvaluationConfig:
     def __post_init__(self) -> None:
         for name in ("max_bytes", "span", "passes"):
             value = getattr(self, name)
-            _require(value >= 1, f"evaluation.{name}", "at least 1", value)
+            require(value >= 1, f"evaluation.{name}", "at least 1", value)
 
 
 @dataclass(kw_only=True)
@@ -304,10 +245,10 @@ class TaskConfig:
     def __post_init__(self) -> None:
         for name in ("train_examples", "test_examples", "max_length", "epochs", "batch_size"):
             value = getattr(self, name)
-            _require(value >= 1, f"tasks.*.{name}", "at least 1", value)
-        _require(self.learning_rate > 0, "tasks.*.learning_rate", "more than 0", self.learning_rate)
-        _require(0 <= self.warmup < 1, "tasks.*.warmup", "0 to below 1", self.warmup)
-        _one_of(self.precision, "tasks.*.precision", ("bf16", "fp32"))
+            require(value >= 1, f"tasks.*.{name}", "at least 1", value)
+        require(self.learning_rate > 0, "tasks.*.learning_rate", "more than 0", self.learning_rate)
+        require(0 <= self.warmup < 1, "tasks.*.warmup", "0 to below 1", self.warmup)
+        one_of(self.precision, "tasks.*.precision", ("bf16", "fp32"))
 
 
 TASKS = ("xnli",)
@@ -331,7 +272,7 @@ class CellConfig:
     """Replicate: initialisation, data order and dropout."""
 
     def __post_init__(self) -> None:
-        _require(len(self.languages) > 0, "languages", "at least one language", self.languages)
+        require(len(self.languages) > 0, "languages", "at least one language", self.languages)
         for name, languages in (
             ("languages", self.languages),
             ("tokenizer.languages", self.tokenizer.languages or []),
@@ -343,10 +284,10 @@ class CellConfig:
                 if len(unique) == len(languages)
                 else sorted(code for code in unique if languages.count(code) > 1)
             )
-            _require(not repeated, name, "each language once", repeated)
+            require(not repeated, name, "each language once", repeated)
         for name in self.tasks:
-            _one_of(name, "tasks", TASKS)
-        _require(
+            one_of(name, "tasks", TASKS)
+        require(
             self.pretraining.sequence_length <= self.encoder.max_positions,
             "pretraining.sequence_length",
             f"at most encoder.max_positions ({self.encoder.max_positions})",
@@ -354,7 +295,7 @@ class CellConfig:
         )
         for name, task in self.tasks.items():
             if task is not None:
-                _require(
+                require(
                     task.max_length <= self.encoder.max_positions,
                     f"tasks.{name}.max_length",
                     f"at most encoder.max_positions ({self.encoder.max_positions})",
@@ -362,7 +303,7 @@ class CellConfig:
                 )
         self._check_language_embeddings()
         outside = sorted(set(self.pretraining.counted_languages or []) - set(self.languages))
-        _require(
+        require(
             not outside,
             "pretraining.counted_languages",
             "languages that the cell is trained on",
