@@ -4,7 +4,7 @@ Imports neither torch nor grid.
 """
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from model.checks import one_of, require
 
@@ -82,6 +82,18 @@ class PretrainingConfig:
         self._check_optimizer()
         self._check_schedule()
         self._check_milestones()
+
+    def effective(self) -> "PretrainingConfig":
+        """The same with what the schedule does not look at as it is by default, and no empty list
+        of milestones: what has no effect shall not make another key."""
+        power = self.schedule == "polynomial"
+        share = self.schedule == "warmup_stable_decay"
+        return replace(
+            self,
+            decay_power=self.decay_power if power else PretrainingConfig.decay_power,
+            decay_share=self.decay_share if share else PretrainingConfig.decay_share,
+            milestones=self.milestones or None,
+        )
 
     def _check_optimizer(self) -> None:
         for name in ("beta1", "beta2"):

@@ -19,16 +19,18 @@ from model.context import Context
 from model.encoder.encoder import Encoder, derived_seed, initialise, language_rows
 from model.encoder.files import read_description, read_encoder
 from model.encoder.heads import ClassificationHead
-from model.errors import InputError
+from model.errors import InputError, Stopped
 from model.stages import FinetuningStage
 from model.tasks.xnli import LABELS, Example, read_test, read_train
 from model.text import tokenizer as tokenizers
 from model.text.tokenizer import BOS, EOS, PAD, Tokenizer
 from model.training import checkpoint
+from model.training.divergence import LossWatch
 from model.training.engine import Engine, prepare
+from model.training.moments import Moments
 from model.training.schedule import learning_rate
 
-PROGRESS_SECONDS = 0.5
+ADVICE = "Try a lower tasks.*.learning_rate, a longer tasks.*.warmup, or fp32."
 _POOL = 50
 """Batches that are sorted by length together: padding costs more time than order gives."""
 _TEST_BATCH = 128
@@ -166,7 +168,10 @@ def _train(
     language: int | None,
     context: Context,
 ) -> dict[str, Tensor]:
-    """The fp32 weights after all epochs; goes on from a checkpoint where there is one."""
+    """The fp32 weights after all epochs; goes on from a checkpoint where there is one.
+
+    Raises DivergenceError, and Stopped if the context asks for it; both leave a checkpoint.
+    """
     task = config.config
     recipe = PretrainingConfig(
         learning_rate=task.learning_rate,
@@ -175,31 +180,39 @@ def _train(
     )
     each = -(-len(train.tokens) // task.batch_size)
     total = each * task.epochs
+    watch = LossWatch(
+        spike=context.spike, targets=task.batch_size, name="fine-tuning", advice=ADVICE
+    )
     with Engine(model, recipe, context=context) as engine:
         state = checkpoint.restore(context.work, engine)
         start = 0 if state is None else state["step"]
-        pace = checkpoint.Pace(context.checkpoint_seconds)
-        reported = time.monotonic()
+        moments = Moments(context)
+        losses: list[Tensor] = []
         for step, chosen in _steps(config, train, start, each):
             torch.manual_seed(derived_seed("dropout", config.seed, step))
             rate = learning_rate(step, peak=task.learning_rate, warmup=task.warmup, total=total)
             padded, keep = _padded([train.tokens[index] for index in chosen])
             labels = torch.tensor([train.labels[index] for index in chosen])
             languages = language_rows(language, padded, "cpu")
-            loss = engine.step([(padded, keep, labels, languages)], rate)
-            now = time.monotonic()
-            last = step + 1 == total
-            due = pace.due()
-            if not (last or due or now - reported >= PROGRESS_SECONDS):
+            losses.append(engine.step([(padded, keep, labels, languages)], rate))
+            done = step + 1
+            due = moments.after_update(report=done == total)
+            if not due.report:
                 continue
-            _check(float(loss), step + 1, total)
-            context.progress(step + 1, total, loss=float(loss))
-            reported = now
-            if due and not last:
-                began = time.monotonic()
-                checkpoint.save(context.work, step + 1, engine, {})
-                pace.saved(began)
-                reported = time.monotonic()
+            found = torch.stack(losses).tolist()
+            for number, loss in enumerate(found, done - len(losses) + 1):
+                watch.add(number, loss)
+            losses.clear()
+            context.progress(done, total, loss=found[-1])
+            moments.reported()
+            if done == total or not (due.save or due.stop):
+                continue
+            began = time.monotonic()
+            if watch.sound:
+                checkpoint.save(context.work, done, engine, {})
+                moments.saved(began)
+            if due.stop:
+                raise Stopped(f"stopped after update {done} of {total}")
         return dict(engine.weights())
 
 
@@ -213,14 +226,6 @@ def _steps(
         for number, chosen in enumerate(batches(lengths, task.batch_size, config.seed, epoch)):
             if epoch * each + number >= start:
                 yield epoch * each + number, chosen
-
-
-def _check(loss: float, step: int, total: int) -> None:
-    if not np.isfinite(loss):
-        raise RuntimeError(
-            f"the loss of update {step} of {total} is {loss}: fine-tuning has diverged; try a "
-            "lower tasks.*.learning_rate"
-        )
 
 
 def _padded(sequences: list[list[int]]) -> tuple[Tensor, Tensor]:

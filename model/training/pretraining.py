@@ -21,7 +21,7 @@ from model.text import tokenizer as tokenizers
 from model.text.batches import Batches
 from model.text.sampling import probabilities
 from model.training import checkpoint, distributed, milestones, monitor
-from model.training.divergence import LossWatch, window
+from model.training.divergence import LossWatch
 from model.training.engine import Engine, prepare
 from model.training.loop import Loop, wanted_milestones
 from model.training.record import Record
@@ -71,7 +71,8 @@ def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context
         languages=len(languages),
         group=distributed.tensor_parallel_group(),
     )
-    watch = LossWatch(spike=context.spike, window=window(recipe), name="pretraining", advice=ADVICE)
+    targets = recipe.batch_size * (recipe.sequence_length - 2) * recipe.mask_probability
+    watch = LossWatch(spike=context.spike, targets=targets, name="pretraining", advice=ADVICE)
     record = Record(languages=languages, total=updates, watch=watch)
     steps = wanted_milestones(config, updates)
     trained = updates > 0
