@@ -13,7 +13,7 @@ from model.encoder.encoder import build
 from model.text.batches import Batch
 from model.training import distributed
 from model.training.engine import Engine, parameter_groups
-from model.training.pretraining import parts_of
+from model.training.loop import parts_of
 from tests.model.training.ranks import together
 
 ROWS, LENGTH, SEQUENCES, STEPS = 1003, 12, 10, 20
