@@ -10,22 +10,19 @@ from model.context import Context
 from model.errors import InputError
 
 KEY = "execution.monitors"
-_PACKAGES = {
-    "tensorboard": ("tensorboard", "install multilingual-grid[monitors]"),
-    "wandb": ("wandb", "install wandb"),
-}
+_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb"}
 
 
 def check(context: Context) -> None:
     """Raises InputError for settings that DeepSpeed would not take or a package that is missing."""
     check_monitors(context.monitors, KEY)
     for name, settings in context.monitors.items():
-        package, remedy = _PACKAGES.get(name, (None, ""))
+        package = _PACKAGES.get(name)
         missing = package is not None and importlib.util.find_spec(package) is None
         if settings.get("enabled", True) and missing:
             raise InputError(
                 f"{KEY}.{name}: expected the package {package}, which is not installed here: "
-                f"{remedy}, or leave this monitor out"
+                f"install it, or leave this monitor out"
             )
         folder = settings.get("output_path")
         if folder is not None and not Path(folder).is_absolute():

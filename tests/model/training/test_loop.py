@@ -276,7 +276,7 @@ def test_monitoring_changes_nothing(world, tmp_path: Path) -> None:
         pytest.param(
             {"wandb": {}},
             "execution.monitors.wandb: expected the package wandb, which is not installed here: "
-            "install wandb, or leave this monitor out",
+            "install it, or leave this monitor out",
             marks=pytest.mark.skipif(
                 importlib.util.find_spec("wandb") is not None, reason="wandb is installed"
             ),
