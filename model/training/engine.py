@@ -16,6 +16,7 @@ from model.config import PretrainingConfig
 from model.context import Context
 from model.encoder import parallel
 from model.encoder.encoder import MaskedLanguageModel
+from model.errors import DivergenceError
 from model.training import distributed
 from model.training.memory import keep_freed_memory
 
@@ -162,7 +163,7 @@ class Engine:
         """The whole fp32 parameters by name, on rank 0's CPU: the optimiser's copy, not bf16's.
 
         Every rank must go through it to its end; it yields nothing on the others. One parameter is
-        gathered at a time. Raises RuntimeError at the end, on every rank, if one was not finite:
+        gathered at a time. Raises DivergenceError at the end, on every rank, if one was not finite:
         no loss would show what the last update broke.
         """
         from deepspeed.utils import safe_get_full_fp32_param
@@ -178,7 +179,7 @@ class Engine:
                 yield name, whole
         if distributed.any_rank(bool(broken)):
             found = f"{broken[0]} among them" if broken else "on another rank"
-            raise RuntimeError(
+            raise DivergenceError(
                 f"{len(broken)} of {names} weights are not finite after the last update, {found}: "
                 "the run has diverged; try a lower learning_rate, a longer warmup or fp32"
             )

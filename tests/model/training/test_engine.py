@@ -7,6 +7,7 @@ import torch
 
 from model.config import EncoderConfig, PretrainingConfig
 from model.encoder.encoder import build
+from model.errors import DivergenceError
 from model.training.engine import Engine, parameter_groups
 
 ENCODER = EncoderConfig(
@@ -113,5 +114,5 @@ def test_updates_without_targets_do_no_harm(precision: str) -> None:
 def test_weights_that_are_not_finite_are_refused() -> None:
     with Engine(build(ENCODER, ROWS, seed=5), PretrainingConfig(precision="fp32")) as engine:
         engine.step([batch(0)], math.inf)
-        with pytest.raises(RuntimeError, match=r"not finite after the last update.*diverged"):
+        with pytest.raises(DivergenceError, match=r"not finite after the last update.*diverged"):
             dict(engine.weights())
