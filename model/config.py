@@ -6,7 +6,8 @@ depends on. Imports neither torch nor grid.
 
 from dataclasses import dataclass, field
 
-from model.checks import one_of, require
+from model.checks import one_of as _one_of
+from model.checks import require as _require
 from model.pretraining_config import PretrainingConfig
 
 
@@ -35,21 +36,21 @@ class SyntheticConfig:
     """Seed of the world. Another seed is another world with the same facts."""
 
     def __post_init__(self) -> None:
-        one_of(self.profile, "corpus.synthetic.profile", ("wikipedia", "cc100"))
-        require(self.size >= 10_000, "corpus.synthetic.size", "at least 10000 bytes", self.size)
-        require(
+        _one_of(self.profile, "corpus.synthetic.profile", ("wikipedia", "cc100"))
+        _require(self.size >= 10_000, "corpus.synthetic.size", "at least 10000 bytes", self.size)
+        _require(
             1_000 <= self.smallest <= self.size,
             "corpus.synthetic.smallest",
             f"1000 to corpus.synthetic.size ({self.size}) bytes",
             self.smallest,
         )
-        require(0 <= self.skew <= 1, "corpus.synthetic.skew", "0 to 1", self.skew)
-        require(
+        _require(0 <= self.skew <= 1, "corpus.synthetic.skew", "0 to 1", self.skew)
+        _require(
             60 <= self.concepts <= 4000, "corpus.synthetic.concepts", "60 to 4000", self.concepts
         )
         for name in ("cognates", "loanwords"):
             value = getattr(self, name)
-            require(0 <= value <= 1, f"corpus.synthetic.{name}", "0 to 1", value)
+            _require(0 <= value <= 1, f"corpus.synthetic.{name}", "0 to 1", value)
 
 
 @dataclass(kw_only=True)
@@ -62,10 +63,10 @@ class HeldOutConfig:
     """UTF-8 bytes that are held out at most."""
 
     def __post_init__(self) -> None:
-        require(
+        _require(
             0 < self.fraction <= 0.5, "corpus.held_out.fraction", "over 0 to 0.5", self.fraction
         )
-        require(self.max_bytes >= 1, "corpus.held_out.max_bytes", "at least 1", self.max_bytes)
+        _require(self.max_bytes >= 1, "corpus.held_out.max_bytes", "at least 1", self.max_bytes)
 
 
 @dataclass(kw_only=True)
@@ -100,25 +101,25 @@ class TokenizerConfig:
     """SentencePiece's training threads: part of the identity, for the result depends on it."""
 
     def __post_init__(self) -> None:
-        one_of(self.kind, "tokenizer.kind", ("unigram", "bpe"))
-        one_of(self.pre_tokenize, "tokenizer.pre_tokenize", ("none", "xlm"))
-        require(
+        _one_of(self.kind, "tokenizer.kind", ("unigram", "bpe"))
+        _one_of(self.pre_tokenize, "tokenizer.pre_tokenize", ("none", "xlm"))
+        _require(
             8 <= self.vocab_size <= 4_000_000,
             "tokenizer.vocab_size",
             "8 to 4000000",
             self.vocab_size,
         )
-        require(0 <= self.alpha <= 1, "tokenizer.alpha", "0 to 1", self.alpha)
-        require(
+        _require(0 <= self.alpha <= 1, "tokenizer.alpha", "0 to 1", self.alpha)
+        _require(
             self.sample_bytes >= 1000, "tokenizer.sample_bytes", "at least 1000", self.sample_bytes
         )
-        require(
+        _require(
             0.98 <= self.character_coverage <= 1,  # SentencePiece accepts no less
             "tokenizer.character_coverage",
             "0.98 to 1",
             self.character_coverage,
         )
-        require(1 <= self.threads <= 128, "tokenizer.threads", "1 to 128", self.threads)
+        _require(1 <= self.threads <= 128, "tokenizer.threads", "1 to 128", self.threads)
 
 
 @dataclass(kw_only=True)
@@ -133,9 +134,9 @@ class SamplingConfig:
     """`mixed` (fairseq: languages mixed in a batch) or `monolingual` (XLM: one a batch)."""
 
     def __post_init__(self) -> None:
-        require(0 <= self.alpha <= 1, "sampling.alpha", "0 to 1", self.alpha)
-        one_of(self.unit, "sampling.unit", ("sentences", "tokens", "bytes"))
-        one_of(self.batches, "sampling.batches", ("mixed", "monolingual"))
+        _require(0 <= self.alpha <= 1, "sampling.alpha", "0 to 1", self.alpha)
+        _one_of(self.unit, "sampling.unit", ("sentences", "tokens", "bytes"))
+        _one_of(self.batches, "sampling.batches", ("mixed", "monolingual"))
 
 
 @dataclass(kw_only=True)
@@ -171,25 +172,25 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         for name in ("layers", "width", "heads", "max_positions", "pad_vocab_to"):
             value = getattr(self, name)
-            require(value >= 1, f"encoder.{name}", "at least 1", value)
-        require(
+            _require(value >= 1, f"encoder.{name}", "at least 1", value)
+        _require(
             self.width % self.heads == 0,
             "encoder.width",
             f"a multiple of encoder.heads ({self.heads})",
             self.width,
         )
-        require(
+        _require(
             self.feed_forward is None or self.feed_forward >= 1,
             "encoder.feed_forward",
             "at least 1",
             self.feed_forward,
         )
-        require(self.init_std > 0, "encoder.init_std", "more than 0", self.init_std)
-        one_of(self.norm, "encoder.norm", ("post", "pre"))
-        one_of(self.initialization, "encoder.initialization", ("normal", "fan_in"))
+        _require(self.init_std > 0, "encoder.init_std", "more than 0", self.init_std)
+        _one_of(self.norm, "encoder.norm", ("post", "pre"))
+        _one_of(self.initialization, "encoder.initialization", ("normal", "fan_in"))
         for name in ("dropout", "attention_dropout"):
             value = getattr(self, name)
-            require(0 <= value < 1, f"encoder.{name}", "0 to below 1", value)
+            _require(0 <= value < 1, f"encoder.{name}", "0 to below 1", value)
 
     @property
     def feed_forward_size(self) -> int:
@@ -212,7 +213,7 @@ class EvaluationConfig:
     def __post_init__(self) -> None:
         for name in ("max_bytes", "span", "passes"):
             value = getattr(self, name)
-            require(value >= 1, f"evaluation.{name}", "at least 1", value)
+            _require(value >= 1, f"evaluation.{name}", "at least 1", value)
 
 
 @dataclass(kw_only=True)
@@ -245,10 +246,10 @@ class TaskConfig:
     def __post_init__(self) -> None:
         for name in ("train_examples", "test_examples", "max_length", "epochs", "batch_size"):
             value = getattr(self, name)
-            require(value >= 1, f"tasks.*.{name}", "at least 1", value)
-        require(self.learning_rate > 0, "tasks.*.learning_rate", "more than 0", self.learning_rate)
-        require(0 <= self.warmup < 1, "tasks.*.warmup", "0 to below 1", self.warmup)
-        one_of(self.precision, "tasks.*.precision", ("bf16", "fp32"))
+            _require(value >= 1, f"tasks.*.{name}", "at least 1", value)
+        _require(self.learning_rate > 0, "tasks.*.learning_rate", "more than 0", self.learning_rate)
+        _require(0 <= self.warmup < 1, "tasks.*.warmup", "0 to below 1", self.warmup)
+        _one_of(self.precision, "tasks.*.precision", ("bf16", "fp32"))
 
 
 TASKS = ("xnli",)
@@ -272,7 +273,7 @@ class CellConfig:
     """Replicate: initialisation, data order and dropout."""
 
     def __post_init__(self) -> None:
-        require(len(self.languages) > 0, "languages", "at least one language", self.languages)
+        _require(len(self.languages) > 0, "languages", "at least one language", self.languages)
         for name, languages in (
             ("languages", self.languages),
             ("tokenizer.languages", self.tokenizer.languages or []),
@@ -284,10 +285,10 @@ class CellConfig:
                 if len(unique) == len(languages)
                 else sorted(code for code in unique if languages.count(code) > 1)
             )
-            require(not repeated, name, "each language once", repeated)
+            _require(not repeated, name, "each language once", repeated)
         for name in self.tasks:
-            one_of(name, "tasks", TASKS)
-        require(
+            _one_of(name, "tasks", TASKS)
+        _require(
             self.pretraining.sequence_length <= self.encoder.max_positions,
             "pretraining.sequence_length",
             f"at most encoder.max_positions ({self.encoder.max_positions})",
@@ -295,7 +296,7 @@ class CellConfig:
         )
         for name, task in self.tasks.items():
             if task is not None:
-                require(
+                _require(
                     task.max_length <= self.encoder.max_positions,
                     f"tasks.{name}.max_length",
                     f"at most encoder.max_positions ({self.encoder.max_positions})",
@@ -303,7 +304,7 @@ class CellConfig:
                 )
         self._check_language_embeddings()
         outside = sorted(set(self.pretraining.counted_languages or []) - set(self.languages))
-        require(
+        _require(
             not outside,
             "pretraining.counted_languages",
             "languages that the cell is trained on",

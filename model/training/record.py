@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.pretraining_config import PretrainingConfig
+from model.config import PretrainingConfig
 from model.training import distributed
 from model.training.divergence import LossWatch
 

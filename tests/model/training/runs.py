@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,18 @@ from model.training import pretraining
 
 ROOT = Path(__file__).parents[3]
 LANGUAGES = ["en", "sw"]
+
+
+@dataclass(kw_only=True)
+class StopsAfter(Context):
+    """Asks for a stop as soon as this update is reported: the next one is still made."""
+
+    reported: int
+
+    def progress(self, step: int, total: int, **metrics: float) -> None:
+        super().progress(step, total, **metrics)
+        if step >= self.reported:
+            self.stop.set()
 
 
 def stage(*, dropout: float | None = None, **changes: Any) -> PretrainingStage:

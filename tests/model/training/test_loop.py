@@ -3,7 +3,6 @@
 import csv
 import importlib.util
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from model.context import Context
 from model.encoder.encoder import build, derived_seed
 from model.encoder.files import read_encoder, read_language_model
 from model.errors import DivergenceError, InputError, Stopped
@@ -24,19 +22,7 @@ from model.text.sampling import probabilities
 from model.training import checkpoint
 from model.training.engine import Engine
 from model.training.loop import target_languages
-from tests.model.training.runs import LANGUAGES, checkpoints, run, stage
-
-
-@dataclass(kw_only=True)
-class StopsAfter(Context):
-    """Asks for a stop as soon as this update is reported: the next one is still made."""
-
-    reported: int
-
-    def progress(self, step: int, total: int, **metrics: float) -> None:
-        super().progress(step, total, **metrics)
-        if step >= self.reported:
-            self.stop.set()
+from tests.model.training.runs import LANGUAGES, StopsAfter, checkpoints, run, stage
 
 
 def curve(output: Path) -> list[list[Any]]:
