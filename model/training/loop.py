@@ -61,6 +61,7 @@ class Loop:
             self._report(done, moments.reported())
             if done in self.milestones:
                 self._keep_milestone(done)
+                moments.reported()
             if done < total and (due.save or due.stop):
                 began = time.monotonic()
                 if self._save(done):

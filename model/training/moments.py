@@ -33,7 +33,7 @@ class Moments:
         return Due(*distributed.decide(report or soon or save or stop, save, stop))
 
     def reported(self) -> float:
-        """Says that a report was made. Returns the seconds since the last one."""
+        """Says that training goes on from now. Returns the seconds since it was last said."""
         now = time.monotonic()
         passed, self._reported = now - self._reported, now
         return passed

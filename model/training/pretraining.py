@@ -29,7 +29,7 @@ from model.training.schedule import total_updates
 
 ADVICE = (
     "Try a lower pretraining.learning_rate, a longer pretraining.warmup, a smaller "
-    "pretraining.clip, or fp32."
+    "pretraining.clip (0 is none), or pretraining.precision fp32."
 )
 MICRO_BATCH_TOKENS = {"cpu": 1 << 15, "cuda": 1 << 17}
 """Tokens that go through the model at once; a larger batch is accumulated."""

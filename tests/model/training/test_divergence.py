@@ -11,7 +11,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import DivergenceError
@@ -94,6 +94,7 @@ def test_a_loss_that_is_not_finite_ends_every_run(loss: float) -> None:
         looking.add(3, loss)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(4, 1000))
 def test_ordinary_noise_is_no_divergence(seed: int, targets: int) -> None:
     """A plateau, then a slow fall, in the noise of batches of so many targets."""
@@ -104,6 +105,7 @@ def test_ordinary_noise_is_no_divergence(seed: int, targets: int) -> None:
         looking.add(step, draw.gauss(level, 2.5 / math.sqrt(targets)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 6), min_size=1, max_size=150), st.integers(1, 150))
 def test_a_resumed_watch_goes_on_as_if_it_had_not_been_interrupted(
     losses: list[float], cut: int

@@ -4,7 +4,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.text.sampling import probabilities
@@ -62,6 +62,7 @@ recipes = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(recipes, st.integers(1, 400))
 def test_every_schedule_reaches_its_peak_and_keeps_its_bounds(
     recipe: dict[str, float], total: int
@@ -78,6 +79,7 @@ def test_every_schedule_reaches_its_peak_and_keeps_its_bounds(
     assert all(rate >= floor - 1e-12 for rate in after)
 
 
+@settings(deadline=None)
 @given(recipes, st.integers(1, 400))
 def test_every_schedule_ends_where_it_should(recipe: dict[str, float], total: int) -> None:
     end = rates(total, **recipe)[-1]
@@ -88,6 +90,7 @@ def test_every_schedule_ends_where_it_should(recipe: dict[str, float], total: in
         assert end == pytest.approx(recipe["final_rate"], abs=1e-12)
 
 
+@settings(deadline=None)
 @given(recipes)
 def test_no_schedule_jumps(recipe: dict[str, float]) -> None:
     """With ten times the updates the largest step is a tenth as large: the rate is continuous."""
