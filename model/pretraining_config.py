@@ -56,7 +56,8 @@ class PretrainingConfig:
     precision: str = "bf16"
     """`bf16` or `fp32`."""
     milestones: list[int] | None = field(default=None, metadata={"absent": None})
-    """Updates after which the weights are kept as well, in ascending order: `[1000, 10_000]`."""
+    """Updates after which the weights are kept as well, in ascending order: `[1000, 10_000]`. A
+    baseline of 0 updates has none."""
 
     def __post_init__(self) -> None:
         require(self.updates >= 0, "pretraining.updates", "at least 0", self.updates)
@@ -84,15 +85,15 @@ class PretrainingConfig:
         self._check_milestones()
 
     def effective(self) -> "PretrainingConfig":
-        """The same with what the schedule does not look at as it is by default, and no empty list
-        of milestones: what has no effect shall not make another key."""
+        """The same, but what the schedule does not look at is as it is by default, and milestones
+        that are none are null: what has no effect shall not make another key."""
         power = self.schedule == "polynomial"
         share = self.schedule == "warmup_stable_decay"
         return replace(
             self,
             decay_power=self.decay_power if power else PretrainingConfig.decay_power,
             decay_share=self.decay_share if share else PretrainingConfig.decay_share,
-            milestones=self.milestones or None,
+            milestones=self.milestones or None if self.updates else None,
         )
 
     def _check_optimizer(self) -> None:
@@ -130,8 +131,9 @@ class PretrainingConfig:
             return
         steps = self.milestones
         ascending = all(one < after for one, after in itertools.pairwise(steps))
-        # Where only some languages count, how many updates there are is known with their sizes.
-        last = self.updates if self.counted_languages is None else None
+        # Where only some languages count, how many updates there are is known with their sizes; a
+        # baseline without any has no milestones, whatever the cells beside it have.
+        last = self.updates if self.updates and self.counted_languages is None else None
         require(
             ascending and all(step >= 1 and (last is None or step <= last) for step in steps),
             "pretraining.milestones",

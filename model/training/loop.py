@@ -157,7 +157,7 @@ class Loop:
 
 def wanted_milestones(config: PretrainingStage, total: int) -> list[int]:
     """The run's milestones. Raises InputError for one beyond its end."""
-    steps = config.pretraining.milestones or []
+    steps = (config.pretraining.milestones or []) if total else []
     if steps and steps[-1] > total:
         raise InputError(
             f"pretraining.milestones: expected updates up to {total}, which is how many this run "

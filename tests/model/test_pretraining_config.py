@@ -77,3 +77,5 @@ def test_what_a_schedule_does_not_look_at_is_left_out() -> None:
     stable = PretrainingConfig(schedule="warmup_stable_decay", decay_power=2.0, decay_share=0.3)
     assert stable.effective() == PretrainingConfig(schedule="warmup_stable_decay", decay_share=0.3)
     assert PretrainingConfig(milestones=[]).effective() == PretrainingConfig()
+    baseline = PretrainingConfig(updates=0, milestones=[1000])
+    assert baseline.effective() == PretrainingConfig(updates=0)
