@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from model.checks import check_monitors
 from model.errors import InputError
 
 
@@ -50,3 +51,4 @@ class ExecutionConfig:
                 )
         if self.device.split(":")[0] not in ("cpu", "cuda"):
             raise InputError(f"execution.device: expected cpu or cuda, found {self.device!r}")
+        check_monitors(self.monitors, "execution.monitors")

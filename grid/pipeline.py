@@ -55,6 +55,7 @@ STAGES = {
             name="pretraining",
             module="model.training.pretraining",
             config=stages.PretrainingStage,
+            version=2,
             needs_torch=True,
         ),
         Declaration(
@@ -229,7 +230,7 @@ class _Builder:
         counted = sorted(config.pretraining.counted_languages or [])
         # To count every language is to count the updates themselves.
         counted = [] if counted == languages else counted
-        pretraining = replace(config.pretraining, counted_languages=counted or None)
+        pretraining = replace(config.pretraining.effective(), counted_languages=counted or None)
         encoder = replace(config.encoder, feed_forward=config.encoder.feed_forward_size)
         shards = {f"shards/{code}": roles.stages[f"shards/{code}"] for code in languages}
         return self.graph.add(
