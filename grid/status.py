@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grid.outcome import FAILED, STOPPED
 
@@ -55,23 +55,5 @@ def _ended(attempt: Path) -> tuple[str | None, str | None]:
         outcome = json.loads((attempt / "outcome.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None, None
-    state, message = outcome.get("state"), str(outcome.get("message", ""))
-    if state == STOPPED:
-        reached = progress_of(attempt)
-        step = f" (at step {reached['step']:,} of {reached['total']:,})" if reached else ""
-        return STOPPED, f"{message}{step}"
-    return (FAILED, message) if state == FAILED else (None, None)
-
-
-def progress_of(attempt: Path) -> dict[str, Any]:
-    """The last line of an attempt's progress file: step, total and metrics; empty if none."""
-    try:
-        lines = (attempt / "progress.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    for line in reversed(lines):
-        try:
-            return dict(json.loads(line))
-        except ValueError:
-            continue  # cut short by a full disk
-    return {}
+    state = outcome.get("state")
+    return (state, str(outcome["message"])) if state in (FAILED, STOPPED) else (None, None)

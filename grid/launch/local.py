@@ -270,7 +270,7 @@ class _Launcher:
             self.display.ended(running, "failed")
             self._fail(stage, outcome["message"], outcome["kind"], log)
         elif self._stopping:
-            self._write_outcome(running, STOPPED, "it was ended before it had saved its state")
+            self._write_outcome(running, STOPPED, _unsaved(running))
             self.display.ended(running, "ended")
             self._stopped(stage)
         else:
@@ -352,6 +352,15 @@ class _Launcher:
         for stage in self.graph.order():
             if stage.id in self.schedule.left and stage.needs_torch == needs_torch:
                 self._fail(stage, message, "crash", None)
+
+
+def _unsaved(running: Running) -> str:
+    """What is said of a stage that was ended because it did not stop in time."""
+    running.refresh()
+    if "step" not in running.latest:
+        return "stopped before it had saved its state"
+    step, total = running.latest["step"], running.latest["total"]
+    return f"stopped at step {step} of {total}, before it had saved its state there"
 
 
 def _cores() -> int:
