@@ -108,7 +108,7 @@ def logs(options: Namespace) -> int:
     for stage, key in dict.fromkeys(graph.cells[cell.id].values()):
         for attempt in store.attempts(stage, key)[-1:]:
             tried = True
-            print(f"==> {stage} {key}, attempt {attempt.name}: {attempt}")
+            print(f"==> {stage} {key}, attempt {attempt.name}: {attempt / 'log'}")
             for log in logs_of(attempt):  # one for each rank
                 if log.name != "log":
                     print(f"--> {log}")

@@ -106,7 +106,7 @@ def test_an_interrupted_pretraining_goes_on_where_it_was(tmp_path: Path, ranks: 
     wait_for(lambda: first_and_last_step(tmp_path / "stopped", 1)[1] > 0, 120)
     os.killpg(process.pid, signal.SIGINT)
     output = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and "to save their state" in output
+    assert process.returncode == 130 and "for the state of pretraining" in output
     assert not living(process.pid)
     (outcome,) = (tmp_path / "stopped").glob("attempts/pretraining/*/1/outcome.json")
     assert json.loads(outcome.read_text())["state"] == "stopped"

@@ -171,9 +171,11 @@ class _Launcher:
         waits = []
         if saving:
             names = ", ".join(title(stage) for stage in saving)
-            waits.append(f"{duration(self.execution.stop_seconds)} for {names} to save their state")
+            waits.append(f"{duration(self.execution.stop_seconds)} for the state of {names}")
         if others:
-            waits.append(f"{duration(_END_SECONDS)} for {others} others to finish")
+            more = " more" if saving else ""
+            stages = "stages" if others > 1 else "stage"
+            waits.append(f"{duration(_END_SECONDS)} for {others}{more} {stages} to finish")
         if waits:
             self.display.say(
                 f"Stopping: waiting at most {', '.join(waits)}. Ctrl-C again ends them at once."

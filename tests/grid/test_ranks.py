@@ -190,7 +190,10 @@ def test_an_interrupted_run_goes_on_from_what_it_saved(
     wait_for(lambda: step_of(tmp_path) >= 5)
     os.killpg(process.pid, number)
     output = process.communicate(timeout=30)[0]
-    assert "Stopping: waiting at most 30 s for ranks a-" in output and "Interrupted" in output
+    assert (
+        "Stopping: waiting at most 30 s for the state of ranks a-" in output
+        and "Interrupted" in output
+    )
     assert not living(process.pid)
     reached = step_of(tmp_path)
     assert outcome(tmp_path)["state"] == "stopped"
