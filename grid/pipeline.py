@@ -41,6 +41,10 @@ class Declaration:
     version: int = 1
     """Raised when the same configuration and inputs come to mean another output."""
     needs_torch: bool = False
+    parallel: bool = False
+    """Whether several ranks can compute it together."""
+    resumable: bool = False
+    """Whether it saves its state when it is asked to stop, and goes on from there."""
 
 
 STAGES = {
@@ -57,6 +61,8 @@ STAGES = {
             config=stages.PretrainingStage,
             version=2,
             needs_torch=True,
+            parallel=True,
+            resumable=True,
         ),
         Declaration(
             name="evaluation",
@@ -99,6 +105,7 @@ def declare(
         config=config,
         inputs=dict(sorted(inputs.items())),
         needs_torch=declared.needs_torch,
+        resumable=declared.resumable,
         threads=threads,
         seconds=seconds,
         locations=dict(locations or {}),
