@@ -51,6 +51,7 @@ def plan(options: Namespace) -> int:
     from grid import tables
 
     study = _load_several(options)
+    study.check_placement(machine=False)
     tables.write(study.plan(), options.format)
     for note in study.notes:
         _say(note)
@@ -68,6 +69,7 @@ def plan(options: Namespace) -> int:
     for name in dict.fromkeys(name for name, _ in graph.stages):
         own = [state for (stage, _), state in states if stage == name]
         _say(f"  {name:<12} {len(own):>5}  to run {own.count('to run'):>5}")
+    study.check_placement(machine=study.execution.ranks > 1)
     return DONE
 
 
@@ -107,7 +109,9 @@ def status(options: Namespace) -> int:
 
 
 def logs(options: Namespace) -> int:
-    """Prints the latest attempt's log of each stage of a cell that has one."""
+    """Prints the latest attempt's logs of each stage of a cell that has one."""
+    from grid.outcome import logs_of
+
     study = _load(options)
     cell = study.cell(options.cell)
     graph, store = study.graph(), study.open_store()
@@ -115,9 +119,10 @@ def logs(options: Namespace) -> int:
     for stage, key in dict.fromkeys(graph.cells[cell.id].values()):
         for attempt in store.attempts(stage, key)[-1:]:
             tried = True
-            log = attempt / "log"
-            print(f"==> {stage} {key}, attempt {attempt.name}: {log}")
-            if log.is_file():
+            print(f"==> {stage} {key}, attempt {attempt.name}: {attempt / 'log'}")
+            for log in logs_of(attempt):  # one for each rank
+                if log.name != "log":
+                    print(f"--> {log}")
                 print(log.read_text(encoding="utf-8", errors="replace").rstrip())
     if not tried:
         _say(f"no logs: no stage of {cell.id} has been tried in the store {study.store}")
@@ -183,6 +188,8 @@ def _tell(report: "Report") -> None:
         f"{report.wall_seconds:.1f} s"
         + (f", workers busy {report.busy:.0%} of it" if report.done else "")
     )
+    for stage in report.stopped:
+        _say(f"stopped: {stage}; the same command goes on with it")
     for failure in report.failed:
         _say(f"failed: {failure.stage}: {failure.message}")
         if failure.log is not None:

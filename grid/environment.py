@@ -1,12 +1,14 @@
-"""What a manifest records of the software that made an artifact."""
+"""The software that makes an artifact: what a manifest records of it, and where it lies."""
 
 import importlib.metadata
+import os
 import platform
 import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 
+_ROOT = Path(__file__).resolve().parent.parent
 _PACKAGES = (
     "multilingual-grid",
     "deepspeed",
@@ -35,14 +37,13 @@ def environment() -> dict[str, str]:
 @cache
 def revision() -> str | None:
     """The git commit of this code, with `-dirty` if files differ; None outside a checkout."""
-    folder = Path(__file__).resolve().parent.parent
     git = shutil.which("git")
-    if git is None or not (folder / ".git").exists():
+    if git is None or not (_ROOT / ".git").exists():
         return None  # installed: a repository further up would be another project's
     try:
         result = subprocess.run(
             [git, "describe", "--always", "--abbrev=40", "--exclude", "*", "--dirty"],
-            cwd=folder,
+            cwd=_ROOT,
             capture_output=True,
             text=True,
             timeout=20,
@@ -51,3 +52,9 @@ def revision() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return result.stdout.strip() or None if result.returncode == 0 else None
+
+
+def python_path() -> str:
+    """PYTHONPATH for other processes: they find this very grid, wherever they are started from."""
+    given = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([str(_ROOT), *([given] if given else [])])

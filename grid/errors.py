@@ -9,3 +9,7 @@ class StudyError(InputError):
 
 class StoreError(InputError):
     """A store that cannot be used: missing, read-only, full, or not what it says it is."""
+
+
+class StageError(Exception):
+    """A stage whose processes did not end well: the message says which one, and how."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from model.checks import check_monitors
 from model.errors import InputError
 
 
@@ -15,9 +16,12 @@ class ExecutionConfig:
     threads: int = 1
     """Threads of each stage."""
     device: str = "cpu"
-    """`cpu` or `cuda`."""
+    """`cpu`, `cuda`, or `cuda:N` for one GPU alone. With `cuda`, stages that run side by side have
+    GPUs of their own."""
     checkpoint_seconds: float = 20.0
     """A stage that can be resumed saves its state this often."""
+    stop_seconds: float = 30.0
+    """A stage that can be resumed has so long to save its state when a run is interrupted."""
     tensor_parallel: int = 1
     """Ranks (GPUs, or processes on a CPU) that hold one model together in pretraining."""
     data_parallel: int = 1
@@ -43,10 +47,20 @@ class ExecutionConfig:
             ("micro_batch", self.micro_batch is None or self.micro_batch >= 1, "at least 1"),
             ("spike", self.spike is None or self.spike > 0, "more than 0"),
             ("checkpoint_seconds", self.checkpoint_seconds > 0, "more than 0"),
+            ("stop_seconds", self.stop_seconds >= 0, "at least 0"),
         ):
             if not legal:
                 raise InputError(
                     f"execution.{name}: expected {expected}, found {getattr(self, name)!r}"
                 )
-        if self.device.split(":")[0] not in ("cpu", "cuda"):
-            raise InputError(f"execution.device: expected cpu or cuda, found {self.device!r}")
+        kind, colon, number = self.device.partition(":")
+        if kind not in ("cpu", "cuda") or (colon and not (kind == "cuda" and number.isdecimal())):
+            raise InputError(
+                f"execution.device: expected cpu, cuda or cuda:N, found {self.device!r}"
+            )
+        check_monitors(self.monitors, "execution.monitors")
+
+    @property
+    def ranks(self) -> int:
+        """Ranks of a pretraining."""
+        return self.tensor_parallel * self.data_parallel

@@ -32,6 +32,10 @@ class Stage:
     needs_torch: bool = False
     threads: int = 1
     """Threads that it uses whatever the execution says (a tokenizer's are part of its key)."""
+    ranks: int = 1
+    """Processes that compute it together: placement, not in the key."""
+    resumable: bool = False
+    """Whether it saves its state when it is asked to stop, and goes on from there."""
     seconds: float = 1.0
     """Estimate for one core, for the order of work only."""
     locations: Mapping[str, str] = field(default_factory=dict)

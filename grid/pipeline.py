@@ -43,6 +43,10 @@ class Declaration:
     version: int = 1
     """Raised when the same configuration and inputs come to mean another output."""
     needs_torch: bool = False
+    parallel: bool = False
+    """Whether several ranks can compute it together."""
+    resumable: bool = False
+    """Whether it saves its state when it is asked to stop, and goes on from there."""
 
 
 STAGES = {
@@ -57,7 +61,10 @@ STAGES = {
             name="pretraining",
             module="model.training.pretraining",
             config=stages.PretrainingStage,
+            version=2,
             needs_torch=True,
+            parallel=True,
+            resumable=True,
         ),
         Declaration(
             name="evaluation",
@@ -105,6 +112,7 @@ def declare(
         config=config,
         inputs=inputs.stages,
         needs_torch=declared.needs_torch,
+        resumable=declared.resumable,
         threads=threads,
         seconds=seconds,
         locations=dict(locations or {}),
@@ -278,9 +286,11 @@ class _Builder:
         counted = sorted(config.pretraining.counted_languages or [])
         # To count every language is to count the updates themselves.
         counted = [] if counted == languages else counted
-        pretraining = config.pretraining
-        if (counted or None) != pretraining.counted_languages:
-            pretraining = replace(pretraining, counted_languages=counted or None)
+        pretraining = self._once(
+            "pretraining",
+            (config.pretraining, languages),
+            lambda: replace(config.pretraining.effective(), counted_languages=counted or None),
+        )
         encoder = self._once(
             "encoder",
             (config.encoder,),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from grid.cell import Cell, solved_columns
-from grid.errors import StoreError
+from grid.errors import StoreError, StudyError
 from grid.store import Store, explain
 from grid.template import Coordinate
 
@@ -84,6 +84,25 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema)
 
 
+def refuse_foreign(study: "Study") -> None:
+    """Raises StudyError if the study's folder holds the output of another file of the same name.
+
+    A file that was moved, copied or edited since is not another study.
+    """
+    try:
+        written = json.loads((study.folder / DESCRIPTION).read_text(encoding="utf-8"))
+        other = Path(written["file"])
+        foreign = not other.samefile(study.file) and other.read_bytes() != study.file.read_bytes()
+    except (OSError, ValueError, KeyError):
+        return  # no output yet, or of a file that is no longer there
+    if foreign:
+        raise StudyError(
+            f"{study.file}: expected a file name that no other study in this store has, but "
+            f"{study.folder} holds the output of {other}. Rename one of them, or choose another "
+            "store with --store"
+        )
+
+
 def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
     """Collects the results and writes them, the plan and study.json into the study's folder.
 
@@ -96,6 +115,7 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
         "title": study.title,
         "source": study.source,
         "path": str(study.file),
+        "file": str(study.file.absolute()),
         "figures": list(study.figures),
     }
     text = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False) + "\n"

@@ -31,13 +31,15 @@ def hints(cls: type) -> dict[str, Any]:
 def check(node: Node, hint: Any, key: str) -> Any:
     """The plain value of a tree that is of type `hint`; raises StudyError where it is not.
 
-    hint: a scalar type, `list[...]`, `dict[str, ...]`, a dataclass, or one of these or None.
+    hint: a scalar type, `list[...]`, `dict[str, ...]`, a dataclass, Any, or one of these or None.
     Integers become floats where floats are expected, so that 1 and 1.0 are one value.
     """
     inner, optional = _without_none(hint)
     if node.value is None and optional:
         return None
     origin = typing.get_origin(inner)
+    if inner is Any:  # a library's own settings, which it checks itself
+        return node.plain()
     if is_dataclass(inner) or origin is dict:
         return _check_mapping(node, inner, key)
     if origin is list:

@@ -1,8 +1,10 @@
-"""What of a study is done, to run or failed, and why: one row for each stage."""
+"""What of a study is done, to run, stopped or failed, and why: one row for each stage."""
 
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from grid.outcome import FAILED, STOPPED
 
 if TYPE_CHECKING:
     import polars
@@ -12,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def status_frame(study: "Study | Studies") -> "polars.DataFrame":
-    """Stage, key, state, attempts, cells that need it, and the message of the last failure."""
+    """Stage, key, state, attempts, cells that need it, and what the last attempt said.
+
+    States: `done`, `to run`, `not needed`; `failed` and `stopped` as the last attempt ended.
+    """
     import polars
 
     graph, store = study.graph(), study.open_store()
@@ -23,12 +28,12 @@ def status_frame(study: "Study | Studies") -> "polars.DataFrame":
     rows = []
     for id, state in graph.states(store).items():
         attempts = store.attempts(*id) if state != "done" else []
-        message = _failure(attempts[-1]) if attempts else None
+        ended, message = _ended(attempts[-1]) if attempts else (None, None)
         rows.append(
             {
                 "stage": id[0],
                 "key": id[1],
-                "state": "failed" if message and state == "to run" else state,
+                "state": ended if ended and state == "to run" else state,
                 "attempts": len(attempts),
                 "cells": needing[id],
                 "message": message,
@@ -45,10 +50,11 @@ def status_frame(study: "Study | Studies") -> "polars.DataFrame":
     return polars.DataFrame(rows, schema=schema)
 
 
-def _failure(attempt: Path) -> str | None:
-    """What an attempt said when it failed; None if it has not ended, or ended well."""
+def _ended(attempt: Path) -> tuple[str | None, str | None]:
+    """How an attempt ended if not well, `failed` or `stopped`, and what it said."""
     try:
         outcome = json.loads((attempt / "outcome.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    return str(outcome["message"]) if outcome.get("state") == "failed" else None
+        return None, None
+    state = outcome.get("state")
+    return (state, str(outcome["message"])) if state in (FAILED, STOPPED) else (None, None)

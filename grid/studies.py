@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from grid.cell import Cell
 from grid.errors import StoreError, StudyError
+from grid.execution import ExecutionConfig
 from grid.study import Study, load
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Studies:
         return self.studies[0].store
 
     @property
+    def execution(self) -> ExecutionConfig:
+        """How work is placed: the same in all."""
+        return self.studies[0].execution
+
+    @property
     def notes(self) -> list[str]:
         return [f"{study.name}: {note}" for study in self.studies for note in study.notes]
 
@@ -60,6 +66,11 @@ class Studies:
 
         return united([study.graph() for study in self.studies])
 
+    def check_placement(self, *, machine: bool = True) -> None:
+        """As `Study.check_placement`, of each study."""
+        for study in self.studies:
+            study.check_placement(machine=machine)
+
     def plan(self) -> "polars.DataFrame":
         """The plans one below the other; an axis that a study lacks is null in its rows."""
         return stacked(self.studies, [study.plan() for study in self.studies])
@@ -72,11 +83,14 @@ class Studies:
         """Runs what is missing for any of the studies, then writes each one's results."""
         from grid.graph import united
         from grid.launch import local
-        from grid.results import publish
+        from grid.results import publish, refuse_foreign
 
-        execution = self.studies[0].execution
+        execution = self.execution
         if workers is not None:
             execution = dataclasses.replace(execution, workers=workers)
+        for study in self.studies:
+            study.check_placement()
+            refuse_foreign(study)
         graphs = [study.graph() for study in self.studies]
         report = local.run(united(graphs), self.open_store(), execution=execution)
         for study, graph in zip(self.studies, graphs, strict=True):

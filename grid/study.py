@@ -137,8 +137,22 @@ class Study:
     def graph(self) -> "Graph":
         """The stages that its cells need, each once. Reads and checks the sources' files."""
         from grid.pipeline import build
+        from grid.placement import place
 
-        return build(self.cells, locations=self.locations, store=self.open_store())
+        graph = build(self.cells, locations=self.locations, store=self.open_store())
+        place(graph, self.execution)
+        return graph
+
+    def check_placement(self, *, machine: bool = True) -> None:
+        """Raises StudyError if `execution` gives a cell ranks that it or this machine cannot have.
+
+        machine: whether the GPUs of this machine are counted.
+        """
+        from grid.placement import check_cells, check_gpus
+
+        check_cells(self.cells, self.execution, self.tree)
+        if machine:
+            check_gpus(self.execution, self.tree)
 
     def plan(self) -> "polars.DataFrame":
         """One row for each cell: number, id, blocks, value on each axis, number of languages."""
@@ -153,11 +167,13 @@ class Study:
         report's `ok`, `failed` and `blocked`.
         """
         from grid.launch import local
-        from grid.results import publish
+        from grid.results import publish, refuse_foreign
 
         execution = self.execution
         if workers is not None:
             execution = dataclasses.replace(execution, workers=workers)
+        self.check_placement()
+        refuse_foreign(self)
         graph = self.graph()
         report = local.run(graph, self.open_store(), execution=execution)
         try:
@@ -194,6 +210,11 @@ def load(
         overrides=overrides,
         site=None if site is None else Path(site),
     )
+    for name, what in ((path.stem, "the study's file name"), (layers.scale, "scale")):
+        if name.strip(".") == "" or any(sign in name for sign in ("/", "\\", "\0")):
+            raise StudyError(
+                f"{path}: {what}: expected a name that can be a folder's, found {name!r}"
+            )
     study = _from_layers(path, layers, _store(store, layers))
     _refuse_idle_overrides(study, layers)
     # Every mistake of any cell is told now, before anything runs.

@@ -6,16 +6,9 @@ depends on. Imports neither torch nor grid.
 
 from dataclasses import dataclass, field
 
-from model.errors import InputError
-
-
-def _require(condition: bool, key: str, expected: str, found: object) -> None:
-    if not condition:
-        raise InputError(f"{key}: expected {expected}, found {found!r}")
-
-
-def _one_of(value: str, key: str, legal: tuple[str, ...]) -> None:
-    _require(value in legal, key, "one of " + ", ".join(legal), value)
+from model.checks import one_of as _one_of
+from model.checks import require as _require
+from model.pretraining_config import PretrainingConfig
 
 
 @dataclass(kw_only=True)
@@ -172,6 +165,9 @@ class EncoderConfig:
     """Standard deviation of `normal` initialisation."""
     pad_vocab_to: int = 1
     """Embedding rows are padded to a multiple of this (XL and XXL have 250,880)."""
+    language_embeddings: bool = field(default=False, metadata={"absent": False})
+    """Add a learned vector for the text's language to its tokens, as XLM did (XLM-R does not). Such
+    a model reads only the languages that it was pretrained on."""
 
     def __post_init__(self) -> None:
         for name in ("layers", "width", "heads", "max_positions", "pad_vocab_to"):
@@ -183,6 +179,13 @@ class EncoderConfig:
             f"a multiple of encoder.heads ({self.heads})",
             self.width,
         )
+        _require(
+            self.feed_forward is None or self.feed_forward >= 1,
+            "encoder.feed_forward",
+            "at least 1",
+            self.feed_forward,
+        )
+        _require(self.init_std > 0, "encoder.init_std", "more than 0", self.init_std)
         _one_of(self.norm, "encoder.norm", ("post", "pre"))
         _one_of(self.initialization, "encoder.initialization", ("normal", "fan_in"))
         for name in ("dropout", "attention_dropout"):
@@ -192,64 +195,6 @@ class EncoderConfig:
     @property
     def feed_forward_size(self) -> int:
         return self.feed_forward or 4 * self.width
-
-
-@dataclass(kw_only=True)
-class PretrainingConfig:
-    """Masked language modelling with AdamW, linear warm-up and linear decay."""
-
-    updates: int = 1_500_000
-    """Optimiser steps; 0 leaves the encoder at its initialisation (a baseline)."""
-    counted_languages: list[str] | None = None
-    """Where given, `updates` counts these languages' share only: training goes on until they have
-    been given as many sequences as `updates` batches of them alone (equal exposure)."""
-    batch_size: int = 8192
-    """Sequences an update."""
-    sequence_length: int = 512
-    """Tokens a sequence, <s> and </s> included."""
-    learning_rate: float = 6e-4
-    """Peak. XLM-R's is not printed; XLM-V's (arXiv 2301.10472) is the closest recipe."""
-    warmup: float = 0.01
-    """Share of the updates in which the rate rises linearly."""
-    beta1: float = 0.9
-    """AdamW's decay of the mean gradient."""
-    beta2: float = 0.98
-    """AdamW's decay of the mean squared gradient."""
-    epsilon: float = 1e-6
-    """AdamW's epsilon."""
-    weight_decay: float = 0.01
-    """AdamW's decoupled weight decay."""
-    clip: float = 1.0
-    """Largest gradient norm; 0 switches clipping off."""
-    mask_probability: float = 0.15
-    """Share of the tokens that are chosen: 80 % of them <mask>, 10 % random, 10 % kept."""
-    mask_unit: str = "piece"
-    """`piece` (each alone, as XLM-R), or `word`: all pieces of a word together (fairseq's option
-    mask-whole-words), as the likelihood of held-out spans asks for it."""
-    precision: str = "bf16"
-    """`bf16` or `fp32`."""
-
-    def __post_init__(self) -> None:
-        _require(self.updates >= 0, "pretraining.updates", "at least 0", self.updates)
-        _require(self.batch_size >= 1, "pretraining.batch_size", "at least 1", self.batch_size)
-        _require(
-            self.sequence_length >= 8,
-            "pretraining.sequence_length",
-            "at least 8",
-            self.sequence_length,
-        )
-        _require(
-            self.learning_rate > 0, "pretraining.learning_rate", "more than 0", self.learning_rate
-        )
-        _require(0 <= self.warmup < 1, "pretraining.warmup", "0 to below 1", self.warmup)
-        _require(
-            0 < self.mask_probability < 1,
-            "pretraining.mask_probability",
-            "between 0 and 1",
-            self.mask_probability,
-        )
-        _one_of(self.mask_unit, "pretraining.mask_unit", ("piece", "word"))
-        _one_of(self.precision, "pretraining.precision", ("bf16", "fp32"))
 
 
 @dataclass(kw_only=True)
@@ -357,6 +302,7 @@ class CellConfig:
                     f"at most encoder.max_positions ({self.encoder.max_positions})",
                     task.max_length,
                 )
+        self._check_language_embeddings()
         outside = sorted(set(self.pretraining.counted_languages or []) - set(self.languages))
         _require(
             not outside,
@@ -364,3 +310,23 @@ class CellConfig:
             "languages that the cell is trained on",
             outside,
         )
+
+    def _check_language_embeddings(self) -> None:
+        if not self.encoder.language_embeddings:
+            return
+        tasks = {name: task for name, task in self.tasks.items() if task is not None}
+        for key, languages in {
+            "evaluation.languages": self.evaluation.languages or [],
+            **{
+                f"tasks.{name}.train_language": [task.train_language]
+                for name, task in tasks.items()
+            },
+        }.items():
+            unseen = sorted(set(languages) - set(self.languages))
+            _require(
+                not unseen,
+                key,
+                "languages that the cell is trained on, for encoder.language_embeddings knows no "
+                "other",
+                unseen,
+            )

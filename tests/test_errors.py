@@ -103,8 +103,9 @@ MISTAKES = [
     pytest.param(
         ["cell.pretraining.udpates=3"],
         "command line: cell.pretraining.udpates: unknown key (did you mean updates?); expected one "
-        "of updates, counted_languages, batch_size, sequence_length, learning_rate, warmup, beta1, "
-        "beta2, epsilon, weight_decay, clip, mask_probability, mask_unit, precision",
+        "of updates, counted_languages, batch_size, sequence_length, learning_rate, warmup, "
+        "schedule, final_rate, decay_power, decay_share, beta1, beta2, epsilon, weight_decay, "
+        "clip, mask_probability, mask_unit, precision, milestones",
         id="misspelt key",
     ),
     pytest.param(
@@ -118,7 +119,8 @@ MISTAKES = [
         ["execution.checkpoint_second=3"],
         "command line: execution.checkpoint_second: unknown key (did you mean "
         "checkpoint_seconds?); expected one of workers, threads, device, checkpoint_seconds, "
-        "tensor_parallel, data_parallel, micro_batch, activation_checkpointing, spike, monitors",
+        "stop_seconds, tensor_parallel, data_parallel, micro_batch, activation_checkpointing, "
+        "spike, monitors",
         id="misspelt key outside the cell",
     ),
     pytest.param(

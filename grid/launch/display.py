@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -22,6 +23,8 @@ class Running:
 
     stage: Stage
     folder: Path
+    gpus: Sequence[str] | None = None
+    """The GPUs that it has for itself."""
     started: float = field(default_factory=time.monotonic)
     latest: dict[str, Any] = field(default_factory=dict)
     _first: dict[str, Any] = field(default_factory=dict)

@@ -19,7 +19,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Blocked:
-    """A stage that could not start, and the failed stage that it waits for."""
+    """A stage that could not start, and the failed or stopped stage that it waits for."""
 
     stage: Stage
     because: Stage
@@ -33,6 +33,8 @@ class Timing:
     ended: float
     cpu_seconds: float
     peak_bytes: int
+    workers: int = 1
+    """That it occupied."""
 
     @property
     def seconds(self) -> float:
@@ -41,7 +43,7 @@ class Timing:
 
 @dataclass(kw_only=True)
 class Report:
-    """What a run ended with. `ok` is false if anything failed, was blocked or is unwritten."""
+    """What a run ended with. `ok` is false if anything is missing or unwritten."""
 
     done: list[Stage] = field(default_factory=list)
     """Run now, by this launcher or by another one that was waited for."""
@@ -49,6 +51,8 @@ class Report:
     """Found in the store."""
     failed: list[Failure] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
+    stopped: list[Stage] = field(default_factory=list)
+    """Asked to stop, by someone else than the launcher; the next run goes on with them."""
     unwritten: str | None = None
     """Why the results could not be written into the study's folder; None if they are there."""
     timings: dict[StageId, Timing] = field(default_factory=dict)
@@ -57,7 +61,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        return not self.failed and not self.blocked and self.unwritten is None
+        missing = self.failed or self.blocked or self.stopped
+        return not missing and self.unwritten is None
 
     @property
     def span(self) -> float:
@@ -70,7 +75,7 @@ class Report:
     @property
     def busy(self) -> float:
         """Share of the workers' time, between first and last stage, that held a stage."""
-        held = sum(timing.seconds for timing in self.timings.values())
+        held = sum(timing.seconds * timing.workers for timing in self.timings.values())
         return held / (self.span * self.workers) if self.span else 1.0
 
     @property

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Collection, Mapping
 
 from grid.graph import DONE, TO_RUN, Graph, Stage, StageId
+from grid.launch.gpus import Pool
 
 
 class Schedule:
@@ -23,17 +24,22 @@ class Schedule:
             if not self._missing[id]:
                 self.put_back(id)
 
-    def take(self, kinds: Collection[bool], slots: int, workers: int) -> Stage | None:
+    def take(self, kinds: Collection[bool], slots: int, workers: int, pool: Pool) -> Stage | None:
         """The first ready stage of these kinds (`needs_torch`), if the free slots hold it.
 
-        One that needs more slots than are free is not overtaken, or it might wait for ever.
+        One that needs more slots than are free is not overtaken, or it might wait for ever; one
+        that needs more GPUs is overtaken only by stages that need none.
         """
         passed = []
         found = None
+        free = pool.free
         while slots and self._ready:
             item = heapq.heappop(self._ready)
             stage = self._graph.stages[item[1]]
-            if stage.needs_torch not in kinds:
+            needs = pool.needs(stage)
+            if needs > free:
+                free = 0
+            if stage.needs_torch not in kinds or needs > free:
                 passed.append(item)
                 continue
             if slots_of(stage, workers) <= slots:
@@ -78,5 +84,5 @@ class Schedule:
 
 
 def slots_of(stage: Stage, workers: int) -> int:
-    """The workers that a stage occupies."""
-    return min(stage.threads, workers)
+    """The workers that a stage occupies: all of them if it wants more, so that it runs alone."""
+    return min(stage.threads * stage.ranks, workers)

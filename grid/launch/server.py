@@ -1,16 +1,14 @@
 """A fork server: imports once, then forks a clean process for each attempt that it is told to run.
 
-`python -m grid.launch.server light|torch|cold MODULE...` reads attempt folders, one a line, on
-standard input and writes one JSON object a line on standard output: `ready`, then `started` and
-`ended` for each attempt. So a short stage costs a fork instead of a Python start with its imports,
-and still has a process, a log and a lease of its own. Attempts stay in the launcher's process
-group, so that killing the group ends them all, and they die with the server, which ends when its
-input does.
+`python -m grid.launch.server light|torch|cold MODULE...` reads `run`, `stop` or `kill` with an
+attempt's folder, one a line, on standard input, and writes one JSON object a line on standard
+output: `ready`, then `started` and `ended` for each attempt. So a short stage costs a fork instead
+of a Python start with its imports, and still has a process, a log and a lease of its own. Attempts
+stay in the launcher's process group, so that killing the group ends them all, and they die with the
+server, which ends when its input does.
 """
 
 import argparse
-import ctypes
-import faulthandler
 import gc
 import importlib
 import json
@@ -26,13 +24,16 @@ from pathlib import Path
 from typing import Any
 
 from grid.environment import environment
-from grid.stage import STATUS, limit_threads, run_attempt
+from grid.job import limit_threads
+from grid.outcome import STATUS
+from grid.rank import redirect
+from grid.signals import STOPS, end_with
+from grid.stage import run_attempt
 
 PRELOADED = {"light": ("numpy", "sentencepiece"), "torch": ("torch", "deepspeed"), "cold": ()}
 """Imported before a stage's own modules, which may import them only when they run. `cold` is for
 accelerators: a library that has touched one cannot be used after a fork."""
 
-_PR_SET_PDEATHSIG = 1
 _STOP_SECONDS = 2.0
 _MESSAGE = 8000
 """Characters of an outcome's message: all of it must fit into a pipe."""
@@ -42,7 +43,6 @@ class _Server:
     def __init__(self, output: int) -> None:
         self._output = output
         self._children: dict[int, tuple[str, int]] = {}
-        self._libc = ctypes.CDLL(None, use_errno=True)
         self._wake, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._wakes = wakes
         signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
@@ -64,8 +64,18 @@ class _Server:
                     break
                 *lines, pending = (pending + block).split(b"\n")
                 for line in lines:
-                    self._start(line.decode())
+                    self._obey(line.decode())
         self._stop()
+
+    def _obey(self, line: str) -> None:
+        what, _, folder = line.partition(" ")
+        if what == "run":
+            self._start(folder)
+            return
+        number = {"stop": signal.SIGTERM, "kill": signal.SIGKILL}[what]
+        for pid, (running, _) in self._children.items():
+            if running == folder:
+                os.kill(pid, number)
 
     def _start(self, folder: str) -> None:
         results, result = os.pipe2(os.O_CLOEXEC)
@@ -82,17 +92,15 @@ class _Server:
         """In the child: runs the attempt with its log as output, and never returns."""
         status = 1
         try:
-            self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            if os.getppid() != server:
-                os._exit(1)
+            end_with(server)
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGCHLD, signal.SIGTERM):
+            for number in (signal.SIGCHLD, *STOPS):
                 signal.signal(number, signal.SIG_DFL)
             for descriptor in (self._wake, self._wakes, self._output):
                 os.close(descriptor)
             for _, results in self._children.values():
                 os.close(results)
-            _redirect(folder / "log")
+            redirect(folder / "log")
             outcome = run_attempt(folder)
             status = STATUS[outcome.state]
             record = asdict(outcome)
@@ -144,20 +152,6 @@ class _Server:
         # A launcher that is gone takes no more reports; the end of the input says so.
         with suppress(BrokenPipeError):
             os.write(self._output, json.dumps(record).encode() + b"\n")
-
-
-def _redirect(log: Path) -> None:
-    try:
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    except OSError:
-        output = os.open(os.devnull, os.O_WRONLY)  # the outcome will say what is wrong there
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (output, 1), (output, 2)):
-        os.dup2(source, target)
-    os.close(output)
-    os.close(nothing)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    faulthandler.enable()
 
 
 def _preload(modules: list[str]) -> None:

@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
-_ROOT = Path(__file__).resolve().parent.parent.parent
+from grid.environment import python_path
+
 _TAIL = 2000
 _END_SECONDS = 10.0
 
@@ -37,7 +38,7 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, "PYTHONPATH": _python_path()},
+            env={**os.environ, "PYTHONPATH": python_path()},
             bufsize=0,
         )
         self._input = cast(IO[bytes], self._process.stdin)
@@ -49,8 +50,19 @@ class Server:
 
     def run(self, folder: Path) -> None:
         """Has an attempt run. A server that is gone says so through `reports`."""
+        self._tell("run", folder)
+
+    def stop(self, folder: Path) -> None:
+        """Asks an attempt to save its state and end."""
+        self._tell("stop", folder)
+
+    def kill(self, folder: Path) -> None:
+        """Ends an attempt at once."""
+        self._tell("kill", folder)
+
+    def _tell(self, what: str, folder: Path) -> None:
         with suppress(BrokenPipeError):
-            self._input.write(f"{folder}\n".encode())
+            self._input.write(f"{what} {folder}\n".encode())
 
     def reports(self) -> list[dict[str, Any]] | None:
         """What it reported since the last call (blocks if nothing); None if it is gone."""
@@ -81,9 +93,3 @@ class Server:
             self._process.wait()
         self._output.close()
         self._log.close()
-
-
-def _python_path() -> str:
-    """So that the server finds this very grid, wherever it is started from."""
-    given = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(_ROOT), *([given] if given else [])])

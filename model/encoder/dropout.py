@@ -5,6 +5,10 @@ mask takes 16 random bits a value from a fast counter-free generator (SFC64), wh
 by one draw from PyTorch's generator: `torch.manual_seed` still decides every mask, and activation
 checkpointing, which restores that state, still gets the same mask twice. The rate is a multiple of
 2^-16: 0.1 becomes 0.100006, and the rescaling uses the rounded rate, so that means are exact.
+
+On a GPU the same draw seeds the GPU's generator before each mask. So ranks whose CPU generators
+are in step, as those of a tensor-parallel group are, drop the same values of what all of them hold;
+what each holds a part of (attention weights, by heads) is told apart by the rank in the seed.
 """
 
 import numpy as np
@@ -13,6 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 _LEVELS = 1 << 16
+_ODD = 0x9E3779B97F4A7C15
+"""Spreads the rank over all bits of a seed (the golden ratio, as in Steele et al. 2014)."""
 
 
 def _level(rate: float) -> int:
@@ -24,11 +30,16 @@ def scale(rate: float) -> float:
     return _LEVELS / (_LEVELS - _level(rate))
 
 
-def mask(like: Tensor, rate: float) -> Tensor:
+def draw_seed(tensor_rank: int = 0) -> int:
+    """The seed of the next mask: one draw from PyTorch's CPU generator, told apart by rank."""
+    seed = int(torch.randint(0, 2**63 - 1, ()))
+    return seed ^ (tensor_rank * _ODD % 2**63)
+
+
+def mask(like: Tensor, rate: float, tensor_rank: int = 0) -> Tensor:
     """Zeros (with probability `rate`) and ones, of the shape and type of `like`, on the CPU."""
     values = like.numel()
-    seed = int(torch.randint(0, 2**63 - 1, ()))
-    words = np.random.SFC64(seed).random_raw(-(-values // 4))
+    words = np.random.SFC64(draw_seed(tensor_rank)).random_raw(-(-values // 4))
     draws = torch.from_numpy(words.view(np.int16))[:values].view(like.shape)
     kept = torch.empty(like.shape, dtype=like.dtype)
     return torch.ge(draws, _level(rate) - _LEVELS // 2, out=kept)
@@ -39,6 +50,7 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
     if not training or rate == 0.0:
         return x
     if x.is_cuda:
+        torch.cuda.manual_seed(draw_seed())
         return functional.dropout(x, rate)
     return x * mask(x, rate).mul_(scale(rate))
 
@@ -48,5 +60,5 @@ def add_dropped(residual: Tensor, x: Tensor, rate: float, training: bool) -> Ten
     if not training or rate == 0.0:
         return residual + x
     if x.is_cuda:
-        return residual + functional.dropout(x, rate)
+        return residual + dropout(x, rate, training)
     return torch.addcmul(residual, x, mask(x, rate), value=scale(rate))

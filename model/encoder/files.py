@@ -10,6 +10,7 @@ from torch import Tensor
 
 from model.config import EncoderConfig
 from model.encoder.encoder import Encoder, MaskedLanguageModel, padded_rows
+from model.errors import InputError
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
@@ -25,6 +26,22 @@ class Description:
     """The tokenizer's number of ids, before padding."""
     sequence_length: int
     """Tokens of the sequences that it was trained on: later positions are untrained."""
+    languages: list[str] | None = None
+    """The languages of its language table by row, for a model that has one."""
+
+    def language_row(self, language: str) -> int | None:
+        """The language's row of the table; None for a model without one.
+
+        Raises InputError for a language that the table does not have.
+        """
+        if self.languages is None:
+            return None
+        if language not in self.languages:
+            raise InputError(
+                f"language {language!r}: expected one that the model has an embedding of "
+                f"({', '.join(self.languages)}): with encoder.language_embeddings it reads no other"
+            )
+        return self.languages.index(language)
 
 
 def write_model(folder: Path, weights: Mapping[str, Tensor], description: Description) -> None:
@@ -42,25 +59,50 @@ def read_description(folder: Path) -> Description:
         encoder=EncoderConfig(**facts["encoder"]),
         rows=facts["rows"],
         sequence_length=facts["sequence_length"],
+        languages=facts.get("languages"),
     )
 
 
-def read_language_model(folder: Path) -> MaskedLanguageModel:
-    """The trained model with its tied head, in fp32."""
+def milestone_folder(folder: Path, step: int) -> Path:
+    """Where the weights after `step` updates lie in a pretraining's artifact."""
+    return folder / "milestones" / f"{step:08d}"
+
+
+def weights_file(folder: Path, milestone: int | None = None) -> Path:
+    """The weights of a pretraining's artifact: at its end, or after `milestone` updates.
+
+    Raises InputError for a milestone that it does not have.
+    """
+    if milestone is None:
+        return folder / WEIGHTS
+    path = milestone_folder(folder, milestone) / WEIGHTS
+    if not path.exists():
+        kept = sorted(int(each.name) for each in (folder / "milestones").glob("[0-9]*"))
+        raise InputError(
+            f"{folder}: expected the weights after {milestone} updates, found "
+            f"{', '.join(map(str, kept)) or 'no milestones'}; pretraining.milestones says which "
+            "are kept"
+        )
+    return path
+
+
+def read_language_model(folder: Path, milestone: int | None = None) -> MaskedLanguageModel:
+    """The trained model with its tied head, in fp32; `milestone` as in `weights_file`."""
     description = read_description(folder)
     rows = padded_rows(description.encoder, description.rows)
-    model = MaskedLanguageModel(description.encoder, rows)
-    model.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+    model = MaskedLanguageModel(description.encoder, rows, len(description.languages or []))
+    model.load_state_dict(load_file(weights_file(folder, milestone)), strict=True)
     return model
 
 
-def read_encoder(folder: Path) -> Encoder:
-    """The trained encoder without a head, in fp32."""
+def read_encoder(folder: Path, milestone: int | None = None) -> Encoder:
+    """The trained encoder without a head, in fp32; `milestone` as in `weights_file`."""
     description = read_description(folder)
-    model = Encoder(description.encoder, padded_rows(description.encoder, description.rows))
+    rows = padded_rows(description.encoder, description.rows)
+    model = Encoder(description.encoder, rows, len(description.languages or []))
     weights = {
         name.removeprefix(_ENCODER): value
-        for name, value in load_file(folder / WEIGHTS).items()
+        for name, value in load_file(weights_file(folder, milestone)).items()
         if name.startswith(_ENCODER)
     }
     model.load_state_dict(weights, strict=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.config import EncoderConfig
-from model.encoder.dropout import add_dropped, dropout, mask, scale
+from model.encoder.dropout import add_dropped, draw_seed, dropout, mask, scale
 
 EPSILON = 1e-5
 """LayerNorm's epsilon in XLM-R (HF's XLMRobertaConfig of xlm-roberta-base)."""
@@ -20,19 +20,28 @@ FIRST_POSITION = PAD + 1
 
 
 class Embeddings(nn.Module):
-    """Word, position and (one-row) type embeddings; normalised at once in the post-LN model."""
+    """Word, position and (one-row) type embeddings; normalised at once in the post-LN model.
 
-    def __init__(self, config: EncoderConfig, rows: int) -> None:
+    XLM added one for the language of the text (Conneau and Lample 2019); XLM-R dropped it.
+    """
+
+    def __init__(self, config: EncoderConfig, rows: int, languages: int = 0) -> None:
         super().__init__()
         width = config.width
         self.word_embeddings = nn.Embedding(rows, width, padding_idx=PAD)
         self.position_embeddings = nn.Embedding(config.max_positions + FIRST_POSITION, width)
         self.token_type_embeddings = nn.Embedding(1, width)
+        self.language_embeddings = nn.Embedding(languages, width) if languages else None
         self.norm = nn.LayerNorm(width, eps=EPSILON) if config.norm == "post" else None
         self.dropout = config.dropout
 
-    def forward(self, tokens_BT: Tensor, keep_BT: Tensor | None) -> Tensor:
-        """Embeds tokens; `keep_BT` is True at real tokens, None if there is no padding."""
+    def forward(
+        self, tokens_BT: Tensor, keep_BT: Tensor | None, languages_B: Tensor | None = None
+    ) -> Tensor:
+        """Embeds tokens; `keep_BT` is True at real tokens, None if there is no padding.
+
+        `languages_B` holds rows of the language table, for the model that has one.
+        """
         table = self.position_embeddings.weight
         if keep_BT is None:
             length = tokens_BT.shape[1]
@@ -43,6 +52,8 @@ class Embeddings(nn.Module):
         hidden_BTH = self.word_embeddings(tokens_BT) + (
             position + self.token_type_embeddings.weight
         )
+        if self.language_embeddings is not None:
+            hidden_BTH = hidden_BTH + self.language_embeddings(languages_B)[:, None]
         if self.norm is not None:
             hidden_BTH = self.norm(hidden_BTH)
         return dropout(hidden_BTH, self.dropout, self.training)
@@ -54,16 +65,22 @@ class Attention(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.heads = config.heads
+        """Of this rank."""
+        self.head_size = config.width // config.heads
+        self.tensor_rank = 0
         self.query_key_value = nn.Linear(config.width, 3 * config.width)
         self.dense = nn.Linear(config.width, config.width)
         self.dropout = config.attention_dropout
 
     def forward(self, hidden_BTH: Tensor, keep_BT: Tensor | None) -> Tensor:
-        B, T, H = hidden_BTH.shape
-        A = self.heads
+        B, T, _ = hidden_BTH.shape
+        A, D = self.heads, self.head_size
         # One matrix product and one copy for all three: small models are bound by such calls.
-        qkv = self.query_key_value(hidden_BTH).view(B, T, 3, A, H // A).permute(2, 0, 3, 1, 4)
+        qkv = self.query_key_value(hidden_BTH).view(B, T, 3, A, D).permute(2, 0, 3, 1, 4)
         if hidden_BTH.is_cuda:
+            rate = self.dropout if self.training else 0.0
+            if rate > 0.0:
+                torch.cuda.manual_seed(draw_seed(self.tensor_rank))
             mask = None if keep_BT is None else keep_BT[:, None, None, :]
             query, key, value = qkv.unbind(0)
             context_BATD = functional.scaled_dot_product_attention(
@@ -71,11 +88,11 @@ class Attention(nn.Module):
                 key,
                 value,
                 attn_mask=mask,
-                dropout_p=self.dropout if self.training else 0.0,
+                dropout_p=rate,
             )
         else:
             context_BATD = self._attend_by_products(qkv, keep_BT)
-        return self.dense(context_BATD.transpose(1, 2).reshape(B, T, H))
+        return self.dense(context_BATD.transpose(1, 2).reshape(B, T, A * D))
 
     def _attend_by_products(self, qkv: Tensor, keep_BT: Tensor | None) -> Tensor:
         """Attention as bmm, softmax, bmm: on CPUs several times faster than PyTorch's fused one."""
@@ -90,7 +107,7 @@ class Attention(nn.Module):
         weights = scores.softmax(-1)
         if not self.training or self.dropout == 0.0:
             return torch.bmm(weights, value).view(B, A, T, D)
-        kept = weights * mask(weights, self.dropout)
+        kept = weights * mask(weights, self.dropout, self.tensor_rank)
         context = torch.baddbmm(value.new_empty(1), kept, value, beta=0, alpha=scale(self.dropout))
         return context.view(B, A, T, D)
 

@@ -1,10 +1,27 @@
-"""The masked language model's loss: mean cross-entropy in nats, computed in fp32."""
+"""The masked language model's loss: cross-entropy in nats, computed in fp32."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+SCORES_AT_ONCE = {"cpu": 1 << 26, "cuda": 1 << 28}
+"""Scores (fp32) of the output layer that are held at once; more are computed in chunks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocabularyShard:
+    """The rows of the output layer that this rank holds."""
+
+    group: Any
+    """The tensor-parallel group."""
+    rows: int
+    """Of the whole vocabulary."""
+    start: int
+    end: int
+    """This rank's first row and its last + 1."""
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -15,16 +32,19 @@ class _CrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(context: Any, logits_NV: Tensor, targets_N: Tensor) -> Tensor:
+    def forward(context: Any, logits_NV: Tensor, targets_N: Tensor) -> tuple[Tensor, Tensor]:
         gradient_NV = logits_NV.softmax(-1, dtype=torch.float32)
         index_N1 = targets_N[:, None]
         # exp() underflows at 87 nats: a loss beyond that reads 87, its gradient stays right.
         smallest = torch.finfo(torch.float32).tiny
-        loss = -gradient_NV.gather(1, index_N1).clamp_min_(smallest).log_().mean()
+        log_p_N1 = gradient_NV.gather(1, index_N1).clamp_min_(smallest).log_()
+        loss = -log_p_N1.mean()
         ones = gradient_NV.new_full((1, 1), -1.0).expand(index_N1.shape)
         gradient_NV.scatter_add_(1, index_N1, ones)
         context.save_for_backward(gradient_NV.div_(targets_N.shape[0]).to(logits_NV.dtype))
-        return loss
+        losses_N = log_p_N1.neg_()[:, 0]
+        context.mark_non_differentiable(losses_N)
+        return loss, losses_N
 
     @staticmethod
     def backward(context: Any, *outer: Tensor) -> tuple[Tensor, None]:
@@ -32,10 +52,53 @@ class _CrossEntropy(torch.autograd.Function):
         return gradient_NV * outer[0].to(gradient_NV.dtype), None
 
 
-def cross_entropy(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
-    """Mean of -ln p(target) over N places, 0 over none; scores may be bf16, the softmax is fp32."""
+def cross_entropy(logits_NV: Tensor, targets_N: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean of -ln p(target) over N places (0 over none), and each of them [N], detached.
+
+    Scores may be bf16, the softmax is fp32.
+    """
     if len(targets_N) == 0:
-        return logits_NV.float().sum()
+        return logits_NV.float().sum(), logits_NV.new_empty(0, dtype=torch.float32)
     if logits_NV.requires_grad and not logits_NV.is_cuda:
         return _CrossEntropy.apply(logits_NV, targets_N)
-    return functional.cross_entropy(logits_NV.float(), targets_N)
+    losses_N = functional.cross_entropy(logits_NV.float(), targets_N, reduction="none")
+    return losses_N.mean(), losses_N.detach()
+
+
+def linear_cross_entropy(
+    hidden_NH: Tensor,
+    weight_VH: Tensor,
+    bias_V: Tensor,
+    targets_N: Tensor,
+    shard: VocabularyShard | None,
+) -> tuple[Tensor, Tensor]:
+    """The output layer and its loss: the mean over N places, and each of them [N], detached.
+
+    Where all scores fit, a CPU takes our own loss: DeepSpeed's computes the scores a second time
+    for the gradient (benchmarks/engine_cost.md).
+    """
+    kind = "cuda" if hidden_NH.is_cuda else "cpu"
+    most = SCORES_AT_ONCE[kind]
+    if shard is None and kind == "cpu" and len(targets_N) * len(weight_VH) <= most:
+        return cross_entropy(functional.linear(hidden_NH, weight_VH, bias_V), targets_N)
+    from deepspeed.sequence.linear_cross_entropy import vocab_parallel_linear_cross_entropy
+
+    degree = 1
+    if shard is not None:
+        from deepspeed import comm
+
+        degree = comm.get_world_size(shard.group)
+    # Of the largest shard: chunks end in sums over the ranks, which must all cut them alike.
+    rows = len(weight_VH) if shard is None else -(-shard.rows // degree)
+    losses_N = vocab_parallel_linear_cross_entropy(
+        hidden_NH,
+        weight_VH,
+        targets_N,
+        bias=bias_V,
+        tp_group=None if shard is None else shard.group,
+        vocab_start_index=0 if shard is None else shard.start,
+        vocab_end_index=len(weight_VH) if shard is None else shard.end,
+        reduction="none",
+        chunk_size=max(1, most // rows),
+    )
+    return losses_N.sum() / max(1, len(targets_N)), losses_N.detach()

@@ -16,19 +16,21 @@ from torch.nn import functional
 
 from model.config import PretrainingConfig
 from model.context import Context
-from model.encoder.encoder import Encoder, derived_seed, initialise
-from model.encoder.files import read_encoder
+from model.encoder.encoder import Encoder, derived_seed, initialise, language_rows
+from model.encoder.files import read_description, read_encoder
 from model.encoder.heads import ClassificationHead
-from model.errors import InputError
+from model.errors import InputError, Stopped
 from model.stages import FinetuningStage
 from model.tasks.xnli import LABELS, Example, read_test, read_train
 from model.text import tokenizer as tokenizers
 from model.text.tokenizer import BOS, EOS, PAD, Tokenizer
 from model.training import checkpoint
+from model.training.divergence import LossWatch
 from model.training.engine import Engine, prepare
+from model.training.moments import Moments
 from model.training.schedule import learning_rate
 
-PROGRESS_SECONDS = 0.5
+ADVICE = "Try a lower tasks.*.learning_rate, a longer tasks.*.warmup, or fp32."
 _POOL = 50
 """Batches that are sorted by length together: padding costs more time than order gives."""
 _TEST_BATCH = 128
@@ -42,13 +44,22 @@ class Classifier(nn.Module):
         self.encoder = encoder
         self.head = ClassificationHead(encoder.config.width, classes, encoder.config.dropout)
 
-    def logits(self, tokens_BT: Tensor, keep_BT: Tensor) -> Tensor:
+    def logits(
+        self, tokens_BT: Tensor, keep_BT: Tensor, languages_B: Tensor | None = None
+    ) -> Tensor:
         """Scores [B, classes]."""
-        return self.head(self.encoder(tokens_BT, keep_BT))
+        return self.head(self.encoder(tokens_BT, keep_BT, languages_B))
 
-    def forward(self, tokens_BT: Tensor, keep_BT: Tensor, labels_B: Tensor) -> Tensor:
+    def forward(
+        self,
+        tokens_BT: Tensor,
+        keep_BT: Tensor,
+        labels_B: Tensor,
+        languages_B: Tensor | None = None,
+    ) -> Tensor:
         """Mean cross-entropy in nats."""
-        return functional.cross_entropy(self.logits(tokens_BT, keep_BT).float(), labels_B)
+        scores_BC = self.logits(tokens_BT, keep_BT, languages_B).float()
+        return functional.cross_entropy(scores_BC, labels_B)
 
 
 @dataclass(kw_only=True)
@@ -72,9 +83,11 @@ def run(config: FinetuningStage, inputs: dict[str, Path], output: Path, context:
             f"{test_file}: expected examples in one of {', '.join(sorted(config.languages))}, "
             "found none"
         )
+    description = read_description(inputs["pretraining"])
+    rows = {code: description.language_row(code) for code in (*tests, task.train_language)}
     model = Classifier(read_encoder(inputs["pretraining"]), len(LABELS))
     initialise(model.head, model.encoder.config, derived_seed("head", config.seed))
-    weights = _train(config, model, train, context)
+    weights = _train(config, model, train, rows[task.train_language], context)
     model = model.float().to(context.device)
     model.load_state_dict(weights)
     model.eval()
@@ -83,7 +96,7 @@ def run(config: FinetuningStage, inputs: dict[str, Path], output: Path, context:
     frames = []
     for language, examples in tests.items():
         encoded = encode(examples, tokenizer, task.max_length)
-        predicted = predict(model, encoded.tokens, context.device)
+        predicted = predict(model, encoded.tokens, context.device, rows[language])
         seen = exposure["languages"].get(language, {"sequences": 0})["sequences"] > 0
         scores += score(config.task, language, encoded.labels, predicted, seen)
         frames.append(_frame(language, encoded.labels, predicted))
@@ -121,15 +134,18 @@ def score(
 
 
 @torch.no_grad()
-def predict(model: Classifier, tokens: list[list[int]], device: str) -> list[int]:
-    """The likeliest label of each pair."""
+def predict(
+    model: Classifier, tokens: list[list[int]], device: str, language: int | None = None
+) -> list[int]:
+    """The likeliest label of each pair; `language` is a row of the model's language table."""
     order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
     predicted = [0] * len(tokens)
     for start in range(0, len(order), _TEST_BATCH):
         chosen = order[start : start + _TEST_BATCH]
         padded, keep = _padded([tokens[index] for index in chosen])
-        answers = model.logits(padded.to(device), keep.to(device)).argmax(-1).tolist()
-        for index, answer in zip(chosen, answers, strict=True):
+        languages = language_rows(language, padded, device)
+        scores = model.logits(padded.to(device), keep.to(device), languages)
+        for index, answer in zip(chosen, scores.argmax(-1).tolist(), strict=True):
             predicted[index] = answer
     return predicted
 
@@ -146,9 +162,16 @@ def batches(lengths: Sequence[int], size: int, seed: int, epoch: int) -> list[li
 
 
 def _train(
-    config: FinetuningStage, model: Classifier, train: Encoded, context: Context
+    config: FinetuningStage,
+    model: Classifier,
+    train: Encoded,
+    language: int | None,
+    context: Context,
 ) -> dict[str, Tensor]:
-    """The fp32 weights after all epochs; goes on from a checkpoint where there is one."""
+    """The fp32 weights after all epochs; goes on from a checkpoint where there is one.
+
+    Raises DivergenceError, and Stopped if the context asks for it; both leave a checkpoint.
+    """
     task = config.config
     recipe = PretrainingConfig(
         learning_rate=task.learning_rate,
@@ -157,28 +180,40 @@ def _train(
     )
     each = -(-len(train.tokens) // task.batch_size)
     total = each * task.epochs
-    with Engine(model, recipe, device=context.device) as engine:
+    watch = LossWatch(
+        spike=context.spike, targets=task.batch_size, name="fine-tuning", advice=ADVICE
+    )
+    with Engine(model, recipe, context=context) as engine:
         state = checkpoint.restore(context.work, engine)
         start = 0 if state is None else state["step"]
-        reported = saved = time.monotonic()
+        moments = Moments(context)
+        losses: list[Tensor] = []
         for step, chosen in _steps(config, train, start, each):
             torch.manual_seed(derived_seed("dropout", config.seed, step))
             rate = learning_rate(step, peak=task.learning_rate, warmup=task.warmup, total=total)
             padded, keep = _padded([train.tokens[index] for index in chosen])
             labels = torch.tensor([train.labels[index] for index in chosen])
-            loss = engine.step([(padded, keep, labels)], rate)
-            now = time.monotonic()
-            last = step + 1 == total
-            due = now - saved >= context.checkpoint_seconds
-            if not (last or due or now - reported >= PROGRESS_SECONDS):
+            languages = language_rows(language, padded, "cpu")
+            losses.append(engine.step([(padded, keep, labels, languages)], rate))
+            done = step + 1
+            due = moments.after_update(report=done == total)
+            if not due.report:
                 continue
-            _check(float(loss), step + 1, total)
-            context.progress(step + 1, total, loss=float(loss))
-            reported = now
-            if due and not last:
-                checkpoint.save(context.work, step + 1, engine, {})
-                reported = saved = time.monotonic()
-        return engine.weights()
+            found = torch.stack(losses).tolist()
+            for number, loss in enumerate(found, done - len(losses) + 1):
+                watch.add(number, loss)
+            losses.clear()
+            context.progress(done, total, loss=found[-1])
+            moments.reported()
+            if done == total or not (due.save or due.stop):
+                continue
+            began = time.monotonic()
+            if watch.sound:
+                checkpoint.save(context.work, done, engine, {})
+                moments.saved(began)
+            if due.stop:
+                raise Stopped(f"stopped after update {done} of {total}")
+        return dict(engine.weights())
 
 
 def _steps(
@@ -191,14 +226,6 @@ def _steps(
         for number, chosen in enumerate(batches(lengths, task.batch_size, config.seed, epoch)):
             if epoch * each + number >= start:
                 yield epoch * each + number, chosen
-
-
-def _check(loss: float, step: int, total: int) -> None:
-    if not np.isfinite(loss):
-        raise RuntimeError(
-            f"the loss of update {step} of {total} is {loss}: fine-tuning has diverged; try a "
-            "lower tasks.*.learning_rate"
-        )
 
 
 def _padded(sequences: list[list[int]]) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from model.context import Context
-from model.encoder.encoder import MaskedLanguageModel
+from model.encoder.encoder import MaskedLanguageModel, language_rows
 from model.encoder.files import read_description, read_language_model
 from model.errors import InputError
 from model.stages import EvaluationStage
@@ -40,9 +40,11 @@ def run(config: EvaluationStage, inputs: dict[str, Path], output: Path, context:
     trained = inputs["pretraining"]
     model = read_language_model(trained).to(context.device).eval()
     exposure = json.loads((trained / "exposure.json").read_text(encoding="utf-8"))["languages"]
-    longest = read_description(trained).sequence_length - 2
+    description = read_description(trained)
+    longest = description.sequence_length - 2
     rows: list[dict[str, Any]] = []
     languages = sorted(config.languages)
+    table = {language: description.language_row(language) for language in languages}
     for done, language in enumerate(languages):
         context.progress(done, len(languages))
         limits = config.evaluation
@@ -54,7 +56,7 @@ def run(config: EvaluationStage, inputs: dict[str, Path], output: Path, context:
                 f"evaluation: expected held-out text of {language!r} within evaluation.max_bytes "
                 f"({limits.max_bytes}), found none. Raise it or corpus.held_out.max_bytes."
             )
-        bits = model_bits(model, text.sequences, tokenizer.mask, limits.passes)
+        bits = model_bits(model, text.sequences, tokenizer.mask, limits.passes, table[language])
         unigram, _ = best_bits(piece_counts(inputs[f"shards/{language}"]), text.known_tokens)
         values = {
             "bits_per_byte": (bits + text.unknown_bits) / text.bytes,
@@ -117,12 +119,22 @@ class ScoredText:
 
 
 @torch.no_grad()
-def model_bits(model: MaskedLanguageModel, text: list[list[Span]], mask: int, passes: int) -> float:
-    """Summed -log2 p of all tokens but <unk>; each span is masked once, whole, over the passes."""
+def model_bits(
+    model: MaskedLanguageModel,
+    text: list[list[Span]],
+    mask: int,
+    passes: int,
+    language: int | None = None,
+) -> float:
+    """Summed -log2 p of all tokens but <unk>; each span is masked once, whole, over the passes.
+
+    language: the text's row of the language table, for a model that has one.
+    """
     bits = 0.0
     device = model.lm_head.bias.device
     for tokens, keep, positions, targets in _masked_batches(text, mask, passes):
-        hidden = model.encoder(tokens.to(device), None if keep is None else keep.to(device))
+        keep = None if keep is None else keep.to(device)
+        hidden = model.encoder(tokens.to(device), keep, language_rows(language, tokens, device))
         hidden = hidden.flatten(0, 1)[positions.to(device)]
         table = model.encoder.embeddings.word_embeddings.weight
         places = max(1, _LOGITS_AT_ONCE // len(table))

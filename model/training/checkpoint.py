@@ -1,49 +1,97 @@
 """Resumable state of a run: written whole or not at all, checksummed, the last two kept.
 
 <work>/checkpoints/00001200/state.json      what the stage counts (step, exposure, curve)
-                            engine/...      DeepSpeed's own files
+                            layout.json     tensor- and data-parallel degree that wrote it
+                            engine/...      DeepSpeed's own files, of every rank
                             checksums.json  SHA-256 of each file above
+
+All ranks save and restore together; rank 0 alone writes state and checksums, and decides which
+checkpoint is read. One that was written in another layout of ranks is converted first, to
+DeepSpeed's universal form, in <work>/universal; numbers then agree within rounding.
 """
 
 import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from model.training.engine import Engine
+from model.training import distributed
+from model.training.engine import TAG, Engine
 
 KEPT = 2
+MOST_TIME = 0.05
+"""Share of a run's time that saving may take at most."""
 _CHECKSUMS = "checksums.json"
+_LAYOUT = "layout.json"
 _UNFINISHED = ".unfinished"
+_ENGINE = "engine"
+_NONE = -1
+
+
+def wait_after(seconds: float, took: float) -> float:
+    """Seconds until the next save is due after one that took so long: `seconds`, or more where
+    saving would otherwise take over a twentieth of the time; 0 if every update is to be saved."""
+    return max(seconds, took * (1 / MOST_TIME - 1)) if seconds > 0 else 0.0
+
+
+class Pace:
+    """When the next checkpoint is due."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._wait = seconds
+        self._last = clock()
+
+    def due(self) -> bool:
+        return self._clock() - self._last >= self._wait
+
+    def saved(self, began: float) -> None:
+        """Takes note of a save that began at this time of the clock and has just ended."""
+        self._last = self._clock()
+        self._wait = wait_after(self._seconds, self._last - began)
 
 
 def save(work: Path, step: int, engine: Engine, state: dict[str, Any]) -> Path:
     """Writes the checkpoint of `step` finished updates and drops all but the last two."""
     parent = work / "checkpoints"
-    parent.mkdir(parents=True, exist_ok=True)
     unfinished = parent / f"{step:08d}{_UNFINISHED}"
     final = parent / f"{step:08d}"
-    for leftover in [*parent.glob(f"*{_UNFINISHED}"), final]:
-        if leftover.exists():
-            shutil.rmtree(leftover)
-    unfinished.mkdir()
-    engine.save(unfinished / "engine")
-    text = json.dumps({"step": step, **state}, sort_keys=True)
-    (unfinished / "state.json").write_text(text, encoding="utf-8")
+    if distributed.is_first():
+        parent.mkdir(parents=True, exist_ok=True)
+        for leftover in [*parent.glob(f"*{_UNFINISHED}"), final]:
+            if leftover.exists():
+                shutil.rmtree(leftover)
+        unfinished.mkdir()
+    distributed.barrier()
+    engine.save(unfinished / _ENGINE)
+    distributed.barrier()
+    if distributed.is_first():
+        _write(unfinished / "state.json", {"step": step, **state})
+        _write(unfinished / _LAYOUT, _layout())
+        _publish(unfinished, final)
+        for old in _finished(work)[KEPT:]:
+            shutil.rmtree(old)
+    distributed.barrier()
+    return final
+
+
+def _publish(unfinished: Path, final: Path) -> None:
+    """Adds checksums, forces everything to the disk, and gives the folder its name."""
     checksums = {name: _sha256(unfinished / name) for name in _files(unfinished)}
-    (unfinished / _CHECKSUMS).write_text(json.dumps(checksums, indent=1), encoding="utf-8")
+    _write(unfinished / _CHECKSUMS, checksums)
     for name in [*checksums, _CHECKSUMS]:
         _sync(unfinished / name)
     for folder in [unfinished, *(path for path in unfinished.rglob("*") if path.is_dir())]:
         _sync(folder)
     unfinished.rename(final)
-    _sync(parent)
-    for old in _finished(work)[KEPT:]:
-        shutil.rmtree(old)
-    return final
+    _sync(final.parent)
 
 
 def restore(work: Path, engine: Engine) -> dict[str, Any] | None:
@@ -51,13 +99,83 @@ def restore(work: Path, engine: Engine) -> dict[str, Any] | None:
 
     A broken one is named on stderr and left aside for the one before it.
     """
+    newest = _newest(work) if distributed.is_first() else None
+    step = distributed.first_says(_NONE if newest is None else int(newest.name))
+    if step == _NONE:
+        return None
+    folder = work / "checkpoints" / f"{step:08d}"
+    layout = _read(folder / _LAYOUT)
+    if layout == _layout():
+        engine.restore(folder / _ENGINE)
+    else:
+        _restore_converted(folder / _ENGINE, work / "universal", engine, layout)
+    return _read(folder / "state.json")
+
+
+def _newest(work: Path) -> Path | None:
     for folder in _finished(work):
         fault = _fault(folder)
         if fault is None:
-            engine.restore(folder / "engine")
-            return json.loads((folder / "state.json").read_text(encoding="utf-8"))
+            return folder
         print(f"checkpoint {folder} is broken ({fault}): trying an older one", file=sys.stderr)
     return None
+
+
+def _restore_converted(
+    source: Path, universal: Path, engine: Engine, layout: dict[str, int]
+) -> None:
+    """Loads a checkpoint of another layout of ranks through DeepSpeed's universal form."""
+    failure = ""
+    if distributed.is_first():
+        print(f"checkpoint {source.parent}: converting from {_named(layout)}", file=sys.stderr)
+        failure = _convert(source, universal)
+    (failed,) = distributed.decide(bool(failure))
+    if failed:
+        raise RuntimeError(
+            f"the checkpoint {source.parent} of {_named(layout)} could not be converted to "
+            f"{_named(_layout())}: {failure or 'rank 0 says why'}"
+        )
+    engine.restore(universal, universal=True)
+    distributed.barrier()
+    if distributed.is_first():
+        shutil.rmtree(universal)
+
+
+def _convert(source: Path, universal: Path) -> str:
+    """Runs DeepSpeed's converter. Returns the end of what it said if it failed."""
+    if universal.exists():
+        shutil.rmtree(universal)
+    universal.mkdir()
+    workers = str(max(1, min(4, (os.cpu_count() or 1) // 2)))
+    command = [sys.executable, "-c", _CONVERTER]
+    command += ["--input_folder", str(source / TAG), "--output_folder", str(universal / TAG)]
+    command += ["--num_extract_workers", workers, "--num_merge_workers", workers]
+    # Without the ranks' variables: the converter is a program of its own, on the CPU.
+    kept = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    done = subprocess.run(
+        command, env=kept | {"DS_ACCELERATOR": "cpu"}, capture_output=True, text=True, check=False
+    )
+    return "" if done.returncode == 0 else f"{done.stdout}{done.stderr}"[-2000:] or "no message"
+
+
+_CONVERTER = """
+import logging
+from deepspeed.checkpoint import ds_to_universal
+logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+ds_to_universal.main(ds_to_universal.parse_arguments())
+"""
+
+
+def _layout() -> dict[str, int]:
+    return {
+        "tensor_parallel": distributed.tensor_parallel(),
+        "data_parallel": distributed.data_parallel(),
+    }
+
+
+def _named(layout: dict[str, int]) -> str:
+    tensor, data = layout["tensor_parallel"], layout["data_parallel"]
+    return f"{tensor} tensor-parallel by {data} data-parallel ranks"
 
 
 def _finished(work: Path) -> list[Path]:
@@ -75,15 +193,24 @@ def _files(folder: Path) -> list[str]:
 def _fault(folder: Path) -> str | None:
     """What is wrong with a checkpoint, or None."""
     try:
-        checksums = json.loads((folder / _CHECKSUMS).read_text(encoding="utf-8"))
-        if "state.json" not in checksums:
-            return f"{_CHECKSUMS} does not list state.json"
+        checksums = _read(folder / _CHECKSUMS)
+        for name in ("state.json", _LAYOUT):
+            if name not in checksums:
+                return f"{_CHECKSUMS} does not list {name}"
         for name, expected in checksums.items():
             if _sha256(folder / name) != expected:
                 return f"{name} has another checksum"
     except (OSError, ValueError, TypeError, AttributeError) as error:
         return str(error)
     return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, sort_keys=True), encoding="utf-8")
 
 
 def _sha256(path: Path) -> str:

@@ -1,14 +1,11 @@
 """The DeepSpeed engine around a model: one optimiser step with clipping, and its state.
 
-DeepSpeed is started without a launcher, without a TCP port and without a compiler; everything that
-depends on it stands in this file, so that layers or ZeRO stages are changed in one place.
+DeepSpeed is started without a launcher, without a TCP port and without a compiler. How the ranks
+meet stands in distributed.py, how layers are cut in model/encoder/parallel.py.
 """
 
-import atexit
-import logging
 import os
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from model.config import PretrainingConfig
+from model.context import Context
+from model.encoder import parallel
+from model.encoder.encoder import MaskedLanguageModel
+from model.errors import DivergenceError
+from model.training import distributed
 from model.training.memory import keep_freed_memory
+
+Part = Sequence[Tensor | None]
+"""A model's arguments, of which the third are the targets."""
+TARGETS = 2
 
 ZERO_STAGE = 1
 """For both precisions: with bf16, stage 0 is wrong, and with fp32 it hides the gradient norm."""
+TAG = "state"
+"""DeepSpeed's name for the folder of its files."""
 
 
 def prepare(device: str, threads: int) -> None:
@@ -34,36 +42,6 @@ def prepare(device: str, threads: int) -> None:
         keep_freed_memory()
 
 
-def _import_deepspeed(device: str) -> Any:
-    """DeepSpeed, quiet, on the accelerator that the stage was given and without its compiler."""
-    os.environ["DS_ACCELERATOR"] = "cuda" if device.startswith("cuda") else "cpu"
-    warnings.filterwarnings("ignore", module="deepspeed")
-    import deepspeed
-    import deepspeed.ops
-
-    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
-    # None of its own operators is used. Asked which ones fit, it would call a compiler, and then
-    # build one for CPU communication for half a minute.
-    deepspeed.ops.__compatible_ops__ = {}
-    return deepspeed
-
-
-def _join_process_group(device: str) -> None:
-    """A group of one process, in memory: two workers on one machine cannot collide on a port.
-
-    It is left once, at exit, for DeepSpeed keeps references to its groups from engine to engine.
-    """
-    if torch.distributed.is_initialized():
-        return
-    for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
-        os.environ.setdefault(name, value)
-    backend = "nccl" if device.startswith("cuda") else "gloo"
-    torch.distributed.init_process_group(
-        backend, store=torch.distributed.HashStore(), rank=0, world_size=1
-    )
-    atexit.register(torch.distributed.destroy_process_group)
-
-
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Matrices with weight decay; norms and biases without."""
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -74,31 +52,49 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 class Engine:
-    """A model in training. Use as a context manager: leaving it takes DeepSpeed's hooks away."""
+    """A model in training. Use as a context manager: leaving it takes DeepSpeed's hooks away.
+
+    With several ranks every method but `mine` is collective: all ranks call it together.
+    """
 
     def __init__(
         self,
         model: nn.Module,
         config: PretrainingConfig,
         *,
-        device: str = "cpu",
+        context: Context | None = None,
         micro_batches: int = 1,
     ) -> None:
-        deepspeed = _import_deepspeed(device)
-        _join_process_group(device)
+        """context: device and ranks, by default one process on the CPU.
+
+        micro_batches: parts of a batch that each data-parallel rank works on, one after another.
+        """
+        context = context or Context(work=Path())
+        deepspeed = distributed.import_deepspeed(context.device)
+        distributed.join(context)
         deepspeed.init_distributed(verbose=False)
+        self.device = distributed.local_device(context)
+        self.micro_batches = micro_batches
+        self.losses_N = torch.empty(0)
+        """Of the last step: the loss of each target that this rank worked on, detached."""
+        self.targets = slice(0, 0)
+        """Which of the batch's targets, in its order, these are."""
+        self.splits: Mapping[str, parallel.Split] = getattr(model, "splits", {})
+        if isinstance(model, MaskedLanguageModel):
+            model.encoder.activation_checkpointing = context.activation_checkpointing
+            model.universal_checkpoint_info = parallel.describe(model)  # type: ignore[assignment]
         optimizer = torch.optim.AdamW(
-            parameter_groups(model.to(device), config.weight_decay),
+            parameter_groups(model.to(self.device), config.weight_decay),
             lr=config.learning_rate,
             betas=(config.beta1, config.beta2),
             eps=config.epsilon,
             fused=True,
         )
-        self.device = device
-        self.micro_batches = micro_batches
         self.engine, *_ = deepspeed.initialize(
             model=model,
             optimizer=optimizer,
+            # Without it DeepSpeed would take shards for copies, and average them.
+            mpu=deepspeed.utils.groups if distributed.tensor_parallel() > 1 else None,
             config={
                 "train_micro_batch_size_per_gpu": 1,
                 "gradient_accumulation_steps": micro_batches,
@@ -120,55 +116,95 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.engine.destroy()
 
-    def step(self, parts: Sequence[tuple[Tensor, ...]], rate: float) -> Tensor:
-        """One update of learning rate `rate` from `micro_batches` parts (the model's arguments).
+    def mine(self, parts: Sequence[Part]) -> Sequence[Part]:
+        """Which parts of a batch this rank works on."""
+        expected = self.micro_batches * distributed.data_parallel()
+        if len(parts) != expected:
+            raise ValueError(f"a batch has {expected} parts here, found {len(parts)}")
+        first = distributed.data_rank() * self.micro_batches
+        return parts[first : first + self.micro_batches]
 
-        Parts end with their targets and weigh by the number of these. Returns the loss, detached.
+    def step(self, parts: Sequence[Part], rate: float) -> Tensor:
+        """One update of learning rate `rate`. Returns the batch's mean loss, detached.
+
+        parts: the whole batch in `micro_batches` parts for each data-parallel rank, the same on
+        every rank; each works on its own. Parts weigh by their number of targets.
         """
         for group in self.engine.optimizer.param_groups:
             group["lr"] = rate
-        total = max(1, sum(len(part[-1]) for part in parts))
-        losses = []
-        for part in parts:
-            loss = self.engine(*(tensor.to(self.device, non_blocking=True) for tensor in part))
-            weight = len(part[-1]) / total
-            # DeepSpeed divides by the number of parts, we weigh by their share of the targets.
+        total = max(1, sum(_targets(part) for part in parts))
+        losses, each = [], []
+        for part in self.mine(parts):
+            found = self.engine(*(_to(tensor, self.device) for tensor in part))
+            loss, losses_N = found if isinstance(found, tuple) else (found, None)
+            if losses_N is not None:
+                each.append(losses_N)
+            weight = _targets(part) / total
+            # DeepSpeed averages over parts and ranks, we weigh by their share of the targets.
             self.engine.backward(loss if len(parts) == 1 else loss * (weight * len(parts)))
             self.engine.step()
             losses.append(loss.detach() * weight)
-        return torch.stack(losses).sum() if len(losses) > 1 else losses[0]
+        self.losses_N = torch.cat(each) if each else torch.empty(0)
+        self.targets = self._own_targets(parts)
+        loss = torch.stack(losses).sum() if len(losses) > 1 else losses[0]
+        return distributed.sum_over_data_parallel(loss)
+
+    def _own_targets(self, parts: Sequence[Part]) -> slice:
+        before = distributed.data_rank() * self.micro_batches
+        first = sum(_targets(part) for part in parts[:before])
+        return slice(first, first + sum(_targets(part) for part in self.mine(parts)))
 
     @property
     def gradient_norm(self) -> float:
         """Norm of the last update's gradient, before clipping."""
         return float(self.engine.get_global_grad_norm())
 
-    def weights(self) -> dict[str, Tensor]:
-        """The whole fp32 parameters by name, on the CPU: the optimiser's copy, not bf16's.
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """The whole fp32 parameters by name, on rank 0's CPU: the optimiser's copy, not bf16's.
 
-        Raises RuntimeError if one is not finite: no loss would show what the last update broke.
+        Every rank must go through it to its end; it yields nothing on the others. One parameter is
+        gathered at a time. Raises DivergenceError at the end, on every rank, if one was not finite:
+        no loss would show what the last update broke.
         """
         from deepspeed.utils import safe_get_full_fp32_param
 
-        weights = {
-            name: safe_get_full_fp32_param(parameter).detach().float().cpu().clone()
-            for name, parameter in self.engine.module.named_parameters()
-        }
-        broken = [name for name, value in weights.items() if not value.isfinite().all()]
-        if broken:
-            raise RuntimeError(
-                f"{len(broken)} of {len(weights)} weights are not finite after the last update, "
-                f"{broken[0]} among them: the run has diverged; try a lower learning_rate, a "
-                "longer warmup or fp32"
+        names, broken = 0, []
+        for name, parameter in self.engine.module.named_parameters():
+            value = safe_get_full_fp32_param(parameter).detach().float().cpu()
+            names += 1
+            if not value.isfinite().all():
+                broken.append(name)
+            whole = distributed.whole_on_first(value, self.splits.get(name))
+            if whole is not None:
+                yield name, whole
+        if distributed.any_rank(bool(broken)):
+            found = f"{broken[0]} among them" if broken else "on another rank"
+            raise DivergenceError(
+                f"{len(broken)} of {names} weights are not finite after the last update, {found}: "
+                "the run has diverged; try a lower learning_rate, a longer warmup or fp32"
             )
-        return weights
 
     def save(self, folder: Path) -> None:
-        """Writes model and optimiser into `folder`, for `restore` in an equal engine only."""
-        self.engine.save_checkpoint(str(folder), tag="state", save_latest=False)
+        """Writes model and optimiser into `folder`, each rank its part."""
+        self.engine.save_checkpoint(str(folder), tag=TAG, save_latest=False)
 
-    def restore(self, folder: Path) -> None:
-        """Reads what `save` wrote. The caller has verified that the files are whole."""
-        path, _ = self.engine.load_checkpoint(str(folder), tag="state")
+    def restore(self, folder: Path, *, universal: bool = False) -> None:
+        """Reads what `save` wrote in an equal layout of ranks, or its universal form.
+
+        The caller has verified that the files are whole.
+        """
+        self.engine._config.load_universal_checkpoint = universal
+        path, _ = self.engine.load_checkpoint(str(folder), tag=TAG)
         if path is None:
             raise RuntimeError(f"DeepSpeed could not load its checkpoint in {folder}")
+
+
+def _targets(part: Part) -> int:
+    targets = part[TARGETS]
+    if targets is None:
+        raise ValueError("a part needs targets")
+    return len(targets)
+
+
+def _to(tensor: Tensor | None, device: str) -> Tensor | None:
+    return None if tensor is None else tensor.to(device, non_blocking=True)

@@ -1,35 +1,36 @@
 """Stage `pretraining`: a masked language model on the mixed shards of a cell's languages.
 
-Writes model.safetensors (fp32), model.json, exposure.json and curve.json. A killed run goes on
-from its last checkpoint in `context.work` and ends with the same bytes as an undisturbed one.
+Writes model.safetensors (fp32), model.json, exposure.json, curve.json and, where milestones are
+asked for, milestones/<update>/model.safetensors. A killed run goes on from its last checkpoint in
+`context.work` and ends with the same bytes as an undisturbed one.
 """
 
 import json
-import math
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from model.config import PretrainingConfig
 from model.context import Context
-from model.encoder.encoder import build, derived_seed
+from model.encoder.encoder import MaskedLanguageModel, build, derived_seed
 from model.encoder.files import Description, write_model
 from model.errors import InputError
 from model.stages import PretrainingStage
 from model.text import tokenizer as tokenizers
-from model.text.batches import Batch, Batches
+from model.text.batches import Batches
 from model.text.sampling import probabilities
-from model.training import checkpoint
+from model.training import checkpoint, distributed, milestones, monitor
+from model.training.divergence import LossWatch
 from model.training.engine import Engine, prepare
-from model.training.schedule import learning_rate, total_updates
+from model.training.loop import Loop, wanted_milestones
+from model.training.record import Record
+from model.training.schedule import total_updates
 
-PROGRESS_SECONDS = 0.5
-CURVE_POINTS = 100
-"""Points of the learning curve: each is the mean loss over a hundredth of the run."""
+ADVICE = (
+    "Try a lower pretraining.learning_rate, a longer pretraining.warmup, a smaller "
+    "pretraining.clip (0 is none), or pretraining.precision fp32."
+)
 MICRO_BATCH_TOKENS = {"cpu": 1 << 15, "cuda": 1 << 17}
 """Tokens that go through the model at once; a larger batch is accumulated."""
 MICRO_BATCH_SCORES = {"cpu": 1 << 28, "cuda": 1 << 31}
@@ -39,7 +40,9 @@ pieces they, and not the layers, are what fills the memory."""
 
 def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context: Context) -> None:
     """Trains the encoder of one cell. Raises InputError for inputs that cannot be trained on."""
+    monitor.check(context)
     prepare(context.device, context.threads)
+    distributed.join(context)
     recipe = config.pretraining
     languages = sorted(config.languages)
     tokenizer = tokenizers.load(inputs["tokenizer"])
@@ -61,80 +64,32 @@ def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context
         seed=derived_seed("batches", config.seed),
         word_starts=tokenizer.word_starts() if recipe.mask_unit == "word" else None,
     )
-    model = build(config.encoder, tokenizer.rows, config.seed)
-    record = Record(languages=languages, total=updates)
-    if updates == 0:
-        weights = {name: value.detach().clone() for name, value in model.named_parameters()}
-    else:
-        weights = _train(config, model, batches, record, context)
+    model = build(
+        config.encoder,
+        tokenizer.rows,
+        config.seed,
+        languages=len(languages),
+        group=distributed.tensor_parallel_group(),
+    )
+    targets = recipe.batch_size * (recipe.sequence_length - 2) * recipe.mask_probability
+    watch = LossWatch(spike=context.spike, targets=targets, name="pretraining", advice=ADVICE)
+    record = Record(languages=languages, total=updates, watch=watch)
+    steps = wanted_milestones(config, updates)
+    trained = updates > 0
+    weights = _train(config, model, batches, record, context) if trained else _initial(model)
+    if not distributed.is_first():
+        return
     description = Description(
-        encoder=config.encoder, rows=tokenizer.rows, sequence_length=recipe.sequence_length
+        encoder=config.encoder,
+        rows=tokenizer.rows,
+        sequence_length=recipe.sequence_length,
+        languages=languages if config.encoder.language_embeddings else None,
     )
     write_model(output, weights, description)
+    milestones.publish(context.work, output, steps)
     tokens = {code: facts[code]["tokens"] for code in languages}
     _write_json(output / "exposure.json", record.exposure(recipe.sequence_length, tokens))
     _write_json(output / "curve.json", record.curve_with_tokens(recipe))
-
-
-class Record:
-    """What a run counts: sequences of each language, and the mean loss over each stretch."""
-
-    def __init__(self, *, languages: list[str], total: int) -> None:
-        self.languages = languages
-        self.total = total
-        self.step = 0
-        self.sequences = [0] * len(languages)
-        self.curve: list[list[float]] = []
-        self.stretch_sum = 0.0
-        self.stretch_steps = 0
-        self.last_loss = math.nan
-
-    def drawn(self, languages_B: np.ndarray) -> None:
-        counts = np.bincount(languages_B, minlength=len(self.languages))
-        self.sequences = [a + int(b) for a, b in zip(self.sequences, counts, strict=True)]
-
-    def add_losses(self, losses: list[float]) -> None:
-        """Takes the next updates' losses, one by one: the sums do not depend on the grouping."""
-        stretch = max(1, self.total // CURVE_POINTS)
-        for loss in losses:
-            self.step += 1
-            if not math.isfinite(loss):
-                raise RuntimeError(
-                    f"the loss of update {self.step} of {self.total} is {loss}: the run has "
-                    "diverged; try a lower pretraining.learning_rate, a longer warmup or fp32"
-                )
-            self.stretch_sum += loss
-            self.stretch_steps += 1
-            if self.stretch_steps == stretch or self.step == self.total:
-                self.curve.append([self.step, self.stretch_sum / self.stretch_steps])
-                self.stretch_sum, self.stretch_steps = 0.0, 0
-            self.last_loss = loss
-
-    def state(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "total"}
-
-    def load(self, state: dict[str, Any]) -> None:
-        for key in self.state():
-            setattr(self, key, state[key])
-
-    def exposure(self, sequence_length: int, shard_tokens: dict[str, int]) -> dict[str, Any]:
-        """Tokens drawn of each language (without <s> and </s>), sequences, and epochs."""
-        inner = sequence_length - 2
-        languages = {
-            code: {
-                "sequences": sequences,
-                "tokens": sequences * inner,
-                "epochs": sequences * inner / shard_tokens[code],
-            }
-            for code, sequences in zip(self.languages, self.sequences, strict=True)
-        }
-        tokens = sum(language["tokens"] for language in languages.values())
-        return {"languages": languages, "updates": self.step, "tokens": tokens}
-
-    def curve_with_tokens(self, recipe: Any) -> list[list[float]]:
-        """[update, mean loss in nats since the last point, tokens seen], ends included."""
-        inner = recipe.batch_size * (recipe.sequence_length - 2)
-        return [[int(step), loss, int(step) * inner] for step, loss in self.curve]
 
 
 def sequences_at_once(recipe: PretrainingConfig, vocabulary: int, device: str) -> int:
@@ -145,70 +100,33 @@ def sequences_at_once(recipe: PretrainingConfig, vocabulary: int, device: str) -
     return max(1, min(by_tokens, int(MICRO_BATCH_SCORES[kind] / scores)))
 
 
+def _initial(model: MaskedLanguageModel) -> dict[str, Tensor]:
+    """The whole weights as they were drawn, on rank 0; nothing on the others."""
+    found = {
+        name: distributed.whole_on_first(value.detach(), model.splits.get(name))
+        for name, value in model.named_parameters()
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _train(
-    config: PretrainingStage, model: Any, batches: Batches, record: Record, context: Context
-) -> dict[str, Tensor]:
-    recipe = config.pretraining
-    rows = sequences_at_once(recipe, len(model.lm_head.bias), context.device)
-    micro_batches = -(-recipe.batch_size // rows)
-    with Engine(model, recipe, device=context.device, micro_batches=micro_batches) as engine:
-        state = checkpoint.restore(context.work, engine)
-        if state is not None:
-            record.load(state)
-        _loop(config, engine, batches, record, context, rows)
-        return engine.weights()
-
-
-def _loop(
     config: PretrainingStage,
-    engine: Engine,
+    model: MaskedLanguageModel,
     batches: Batches,
     record: Record,
     context: Context,
-    rows: int,
-) -> None:
-    """Updates from `record.step` on. Losses stay on the device between reports."""
+) -> dict[str, Tensor]:
+    """The whole weights after the last update, on rank 0; nothing on the others."""
     recipe = config.pretraining
-    total = record.total
-    batch_tokens = recipe.batch_size * recipe.sequence_length
-    pending: list[Tensor] = []
-    reported = saved = time.monotonic()
-    context.progress(record.step, total)
-    for step in range(record.step, total):
-        batch = batches.batch(step)
-        record.drawn(batch.languages)
-        # Dropout is a function of (seed, step), so that a resumed run draws the same masks.
-        torch.manual_seed(derived_seed("dropout", config.seed, step))
-        rate = learning_rate(step, peak=recipe.learning_rate, warmup=recipe.warmup, total=total)
-        pending.append(engine.step(_parts(batch, rows), rate))
-        now = time.monotonic()
-        last = step + 1 == total
-        due = now - saved >= context.checkpoint_seconds
-        if not (last or due or now - reported >= PROGRESS_SECONDS):
-            continue
-        speed = len(pending) * batch_tokens / max(1e-9, now - reported)
-        record.add_losses(torch.stack(pending).tolist())
-        pending.clear()
-        context.progress(step + 1, total, loss=record.last_loss, tokens_per_s=speed)
-        reported = now
-        if due and not last:
-            checkpoint.save(context.work, step + 1, engine, record.state())
-            reported = saved = time.monotonic()
-
-
-def _parts(batch: Batch, rows: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The batch in parts of at most `rows` sequences: tokens, flat positions, targets."""
-    tokens, positions, targets = (
-        torch.from_numpy(array) for array in (batch.tokens, batch.positions, batch.targets)
-    )
-    if len(tokens) <= rows:
-        return [(tokens, positions, targets)]
-    parts = []
-    for first in range(0, len(tokens), rows):
-        start, end = first * tokens.shape[1], (first + rows) * tokens.shape[1]
-        inside = (positions >= start) & (positions < end)
-        parts.append((tokens[first : first + rows], positions[inside] - start, targets[inside]))
-    return parts
+    rows = context.micro_batch or sequences_at_once(recipe, len(model.lm_head.bias), context.device)
+    each = -(-recipe.batch_size // distributed.data_parallel())
+    micro_batches = -(-each // rows)
+    with Engine(model, recipe, context=context, micro_batches=micro_batches) as engine:
+        state = checkpoint.restore(context.work, engine)
+        if state is not None:
+            record.load(state)
+        Loop(config, engine, batches, record, context).run()
+        return dict(engine.weights())
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -250,6 +250,17 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(tmp_path: Path) ->
         assert again.ok and len(again.done) == 4 and len(again.cached) == 1
 
 
+def test_a_stage_that_another_holds_is_named_after_a_full_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        full = stage("full", does="fill")
+        held = stage("held", does="displaced", fixed_by=str(tmp_path / "flag"), takes=2)
+        report, _ = launch(graph(full, held), disk)
+        assert [failure.stage.key for failure in report.failed] == [full.key]
+        assert [(each.stage.key, each.because.key) for each in report.blocked] == [
+            (held.key, full.key)
+        ]
+
+
 def test_a_read_only_store_serves_what_it_has_and_refuses_the_rest(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         a, b = stage("a"), stage("b")

@@ -127,7 +127,7 @@ def test_masked_places_get_the_scores_that_all_places_would_get() -> None:
     everywhere = model.logits(tokens, torch.arange(14))
     places = torch.tensor([1, 5, 9])
     torch.testing.assert_close(model.logits(tokens, places), everywhere[places])
-    loss = model(tokens, places, tokens.flatten()[places])
+    loss, _ = model(tokens, places, tokens.flatten()[places])
     log_p = everywhere.log_softmax(-1)
     expected = -sum(log_p[place, tokens.flatten()[place]] for place in places.tolist()) / 3
     torch.testing.assert_close(loss, expected)
@@ -137,12 +137,14 @@ def test_cross_entropy_and_its_gradient_are_pytorchs() -> None:
     logits = torch.randn(5, 11, generator=torch.Generator().manual_seed(0)) * 3
     targets = torch.tensor([0, 10, 3, 3, 7])
     ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
-    loss = cross_entropy(ours, targets)
+    loss, each = cross_entropy(ours, targets)
     expected = functional.cross_entropy(theirs, targets)
     (2 * loss).backward()
     (2 * expected).backward()
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(ours.grad, theirs.grad)
+    torch.testing.assert_close(each, functional.cross_entropy(logits, targets, reduction="none"))
+    assert not each.requires_grad
 
 
 def test_dropout_keeps_means_and_follows_the_seed() -> None:

@@ -11,7 +11,7 @@ from model.config import EncoderConfig, TaskConfig
 from model.context import Context
 from model.encoder.encoder import build
 from model.encoder.files import Description, write_model
-from model.errors import InputError
+from model.errors import DivergenceError, InputError, Stopped
 from model.stages import FinetuningStage
 from model.tasks import finetuning
 from model.tasks.data import COLUMNS
@@ -19,6 +19,7 @@ from model.tasks.finetuning import batches, encode, score
 from model.tasks.xnli import LABELS, Example
 from model.text import tokenizer as tokenizers
 from model.text.tokenizer import BOS, EOS
+from tests.model.training.runs import StopsAfter
 
 LENGTH = 32
 
@@ -69,10 +70,16 @@ def easy_task(folder: Path) -> Path:
 
 
 def run(
-    folder: Path, world, pretrained: Path, task: Path, languages: list[str], **changes: object
+    folder: Path,
+    world,
+    pretrained: Path,
+    task: Path,
+    languages: list[str],
+    context: Context | None = None,
+    **changes: object,
 ) -> Path:
     output = folder / "output"
-    output.mkdir(parents=True)
+    output.mkdir(parents=True, exist_ok=True)
     settings = {
         "max_length": LENGTH,
         "epochs": 25,
@@ -83,7 +90,8 @@ def run(
     config = TaskConfig(**{**settings, **changes})
     stage = FinetuningStage(task="xnli", config=config, languages=languages, seed=1)
     inputs = {"pretraining": pretrained, "tokenizer": world.tokenizer, "task": task}
-    finetuning.run(stage, inputs, output, Context(work=folder / "work", checkpoint_seconds=1e9))
+    context = context or Context(work=folder / "work", checkpoint_seconds=1e9)
+    finetuning.run(stage, inputs, output, context)
     return output
 
 
@@ -102,6 +110,43 @@ def test_it_learns_an_easy_task_and_repeats_itself(world, pretrained: Path, tmp_
     second = run(tmp_path / "2", world, pretrained, task, ["en", "fr"])
     for name in ("scores.json", "predictions.parquet"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_it_stops_when_asked_and_goes_on_from_there(
+    world, pretrained: Path, tmp_path: Path
+) -> None:
+    task = easy_task(tmp_path)
+    whole = run(tmp_path / "whole", world, pretrained, task, ["en"], epochs=3)
+    folder = tmp_path / "stopped"
+    stops = StopsAfter(work=folder / "work", checkpoint_seconds=0.0, reported=6)
+    with pytest.raises(Stopped, match=r"^stopped after update 7 of 18$"):
+        run(folder, world, pretrained, task, ["en"], context=stops, epochs=3)
+    assert sorted(path.name for path in (folder / "work" / "checkpoints").iterdir()) == [
+        "00000006",
+        "00000007",
+    ]
+    progress = tmp_path / "progress.jsonl"
+    goes_on = Context(work=folder / "work", checkpoint_seconds=0.0, progress_file=progress)
+    output = run(folder, world, pretrained, task, ["en"], context=goes_on, epochs=3)
+    assert json.loads(progress.read_text().splitlines()[0])["step"] == 8
+    for name in ("scores.json", "predictions.parquet"):
+        assert (output / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_learning_rate_that_destroys_it_is_found_out(
+    world, pretrained: Path, tmp_path: Path
+) -> None:
+    watched = Context(work=tmp_path / "work", spike=3.0)
+    with pytest.raises(DivergenceError, match=r"^fine-tuning has diverged: .*tasks\.\*\.learning_"):
+        run(
+            tmp_path,
+            world,
+            pretrained,
+            easy_task(tmp_path),
+            ["en"],
+            context=watched,
+            learning_rate=100.0,
+        )
 
 
 def test_it_runs_on_the_synthetic_task(world, pretrained: Path, tmp_path: Path) -> None:

@@ -1,57 +1,23 @@
 """The pretraining stage: its files, its exposure counts, and exact resume after SIGKILL."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file
 
-from model.config import EncoderConfig, PretrainingConfig, SamplingConfig
-from model.context import Context
+from model.config import PretrainingConfig
 from model.encoder.encoder import build, derived_seed
-from model.stages import PretrainingStage
 from model.text import tokenizer
 from model.text.batches import Batches
 from model.text.sampling import probabilities
 from model.training import checkpoint, pretraining
 from model.training.engine import Engine
+from tests.model.training.runs import LANGUAGES, checkpoints, run, stage, start
 
-LANGUAGES = ["en", "sw"]
 FILES = ["curve.json", "exposure.json", "model.json", "model.safetensors"]
-
-
-def stage(**changes: object) -> PretrainingStage:
-    recipe = {
-        "updates": 30,
-        "batch_size": 8,
-        "sequence_length": 16,
-        "learning_rate": 3e-3,
-        "warmup": 0.1,
-        "precision": "fp32",
-    }
-    return PretrainingStage(
-        languages=LANGUAGES,
-        sampling=SamplingConfig(alpha=0.5),
-        encoder=EncoderConfig(layers=1, width=16, heads=2, max_positions=16, norm="pre"),
-        pretraining=PretrainingConfig(**{**recipe, **changes}),
-        seed=7,
-    )
-
-
-def run(config: PretrainingStage, world, folder: Path, seconds: float = 1e9) -> Path:
-    output, work = folder / "output", folder / "work"
-    for path in (output, work):
-        path.mkdir(parents=True, exist_ok=True)
-    context = Context(
-        work=work, checkpoint_seconds=seconds, progress_file=folder / "progress.jsonl"
-    )
-    pretraining.run(config, world.pretraining_inputs, output, context)
-    return output
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +34,9 @@ def test_a_second_run_writes_the_same_bytes(world, undisturbed: Path, tmp_path: 
 
 def test_it_learns_and_reports(undisturbed: Path) -> None:
     curve = json.loads((undisturbed / "curve.json").read_text())
-    assert [step for step, _, _ in curve] == list(range(1, 31))
+    assert [point[0] for point in curve] == list(range(1, 31))
     assert curve[-1][2] == 30 * 8 * 14
-    assert sum(loss for _, loss, _ in curve[-5:]) / 5 < curve[0][1] - 0.2
+    assert sum(point[1] for point in curve[-5:]) / 5 < curve[0][1] - 0.2
     lines = (undisturbed.parent / "progress.jsonl").read_text().splitlines()
     last = json.loads(lines[-1])
     assert (last["step"], last["total"]) == (30, 30)
@@ -123,61 +89,17 @@ def test_counted_languages_get_their_updates(world, tmp_path: Path) -> None:
     assert share * exposure["updates"] == pytest.approx(10, rel=0.35)
 
 
-def test_a_diverged_run_says_so(world, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"the loss of update \d+ of 30 is nan.*learning_rate"):
-        run(stage(learning_rate=1e30, clip=0.0), world, tmp_path)
-
-
-_DRIVER = """
-import json, sys
-from pathlib import Path
-from model.context import Context
-from model.config import (EncoderConfig, PretrainingConfig, SamplingConfig)
-from model.stages import (PretrainingStage)
-from model.training import pretraining
-given = json.loads(sys.argv[1])
-config = given["config"]
-stage = PretrainingStage(
-    languages=config["languages"],
-    sampling=SamplingConfig(**config["sampling"]),
-    encoder=EncoderConfig(**config["encoder"]),
-    pretraining=PretrainingConfig(**config["pretraining"]),
-    seed=config["seed"],
-)
-context = Context(work=Path(given["work"]), checkpoint_seconds=0.0)
-inputs = {name: Path(path) for name, path in given["inputs"].items()}
-pretraining.run(stage, inputs, Path(given["output"]), context)
-"""
-
-
 def test_a_killed_run_ends_with_the_same_bytes(world, undisturbed: Path, tmp_path: Path) -> None:
-    from dataclasses import asdict
-
-    output, work = tmp_path / "output", tmp_path / "work"
-    output.mkdir()
-    work.mkdir()
-    given = {
-        "config": asdict(stage()),
-        "work": str(work),
-        "output": str(output),
-        "inputs": {name: str(path) for name, path in world.pretraining_inputs.items()},
-    }
-    command = [sys.executable, "-c", _DRIVER, json.dumps(given)]
-    root = Path(__file__).parents[3]
-    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, cwd=root)
-    wanted = work / "checkpoints"
-    deadline = time.monotonic() + 60
-    while not any(path.name >= "00000008" for path in wanted.glob("0000????")):
-        assert process.poll() is None and time.monotonic() < deadline
+    process = start(stage(), world, tmp_path)
+    while not any(step >= 8 for step in checkpoints(tmp_path)):
+        assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    reached = max(int(path.name) for path in wanted.glob("0000????"))
-    assert 8 <= reached < 30 and not any(output.iterdir())
-    context = Context(work=work, checkpoint_seconds=1e9, progress_file=tmp_path / "progress")
-    pretraining.run(stage(), world.pretraining_inputs, output, context)
-    first = json.loads((tmp_path / "progress").read_text().splitlines()[0])
+    reached = checkpoints(tmp_path)[-1]
+    assert 8 <= reached < 30 and not any((tmp_path / "output").iterdir())
+    output = run(stage(), world, tmp_path, progress_file=tmp_path / "second.jsonl")
+    first = json.loads((tmp_path / "second.jsonl").read_text().splitlines()[0])
     assert first["step"] == reached
     for name in FILES:
         assert (output / name).read_bytes() == (undisturbed / name).read_bytes(), name

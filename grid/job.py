@@ -1,0 +1,145 @@
+"""What an attempt at a stage is told: job.json, and the context that the stage's module gets."""
+
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grid.errors import StoreError
+from grid.graph import StageId
+from grid.store import Store
+from grid.typed import named, rebuild
+from model.context import Context
+
+RENDEZVOUS = "rendezvous.json"
+"""Where rank 0 writes how the others reach it: in the attempt's folder, so never an old one."""
+_PATIENCE = 10.0
+"""Seconds to wait for an input that a network file system does not show yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What job.json says. The first part is identity, the second is placement."""
+
+    stage: str
+    key: str
+    module: str
+    version: int
+    config_type: str
+    config: Any
+    inputs: dict[str, list[str]]
+
+    store: str
+    threads: int = 1
+    device: str = "cpu"
+    devices: list[str] | None = None
+    """The accelerators that it may see, as CUDA_VISIBLE_DEVICES names them; None: whatever it is
+    given."""
+    checkpoint_seconds: float = 20.0
+    ranks: int = 1
+    """Processes that compute the stage together."""
+    tensor_parallel: int = 1
+    micro_batch: int | None = None
+    activation_checkpointing: bool = False
+    spike: float | None = None
+    monitors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    locations: dict[str, str]
+    revision: str | None = None
+    wait: bool = True
+    """Whether to wait while another process holds the stage, or to end with status 3."""
+    stale: dict[str, Any] | None = None
+    """A lease that the launcher saw unchanged for the expiry, and that may be taken over."""
+
+    @property
+    def id(self) -> StageId:
+        return (self.stage, self.key)
+
+    @property
+    def execution(self) -> dict[str, Any]:
+        """Where and how it ran, for the manifest."""
+        return {
+            "threads": self.threads,
+            "device": self.device,
+            "ranks": self.ranks,
+            "tensor_parallel": self.tensor_parallel,
+            "data_parallel": self.ranks // self.tensor_parallel,
+            "micro_batch": self.micro_batch,
+            "activation_checkpointing": self.activation_checkpointing,
+            "spike": self.spike,
+            "monitors": self.monitors,
+            "checkpoint_seconds": self.checkpoint_seconds,
+            "locations": self.locations,
+        }
+
+
+def read_job(folder: Path) -> Job:
+    """The job of an attempt."""
+    return Job(**json.loads((folder / "job.json").read_text(encoding="utf-8")))
+
+
+def compute(
+    job: Job,
+    folder: Path,
+    output: Path,
+    stop: threading.Event,
+    *,
+    rank: int = 0,
+    local_rank: int = 0,
+) -> None:
+    """Runs the stage's module in this process, as one of the job's ranks."""
+    store = Store(job.store)
+    config = rebuild(named(job.config_type), job.config)
+    inputs = {name: _input(store, stage, key) for name, (stage, key) in job.inputs.items()}
+    work = store.work(*job.id)
+    work.mkdir(parents=True, exist_ok=True)
+    context = Context(
+        work=work,
+        threads=job.threads,
+        device=f"cuda:{local_rank}" if job.ranks > 1 and job.device == "cuda" else job.device,
+        locations=job.locations,
+        checkpoint_seconds=job.checkpoint_seconds,
+        progress_file=folder / "progress.jsonl",
+        rank=rank,
+        ranks=job.ranks,
+        tensor_parallel=job.tensor_parallel,
+        rendezvous=folder / RENDEZVOUS if job.ranks > 1 else None,
+        micro_batch=job.micro_batch,
+        activation_checkpointing=job.activation_checkpointing,
+        spike=job.spike,
+        monitors=job.monitors,
+        stop=stop,
+    )
+    module = importlib.import_module(job.module)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(job.threads)
+    module.run(config, inputs, output, context)
+
+
+def _input(store: Store, stage: str, key: str) -> Path:
+    deadline = time.monotonic() + _PATIENCE
+    path = store.path(stage, key)
+    while not path.is_dir():
+        if time.monotonic() > deadline:
+            raise StoreError(f"store {store.root}: the input {stage} {key} is not there")
+        time.sleep(0.2)
+        store.published(stage)  # a listing makes a network file system look again
+    return path
+
+
+def prepare_process(job: Job) -> None:
+    """Threads of the numerical libraries and the accelerators to be seen: before their import."""
+    limit_threads(job.threads)
+    if job.devices is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(job.devices)
+
+
+def limit_threads(threads: int) -> None:
+    """Threads of the numerical libraries: only before they are imported."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    os.environ["POLARS_MAX_THREADS"] = str(threads)

@@ -1,0 +1,96 @@
+"""The GPUs of this machine, counted without touching one, and which of them are free.
+
+A stage that runs on GPUs has them for itself, one for each rank. They are named as
+CUDA_VISIBLE_DEVICES names them, so a slice of a divided GPU (MIG) counts as one.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from grid.execution import ExecutionConfig
+from grid.graph import Stage
+
+_LISTING_SECONDS = 30.0
+
+
+def gpus(environment: Mapping[str, str] | None = None) -> list[str]:
+    """The GPUs that this process may use: those that CUDA_VISIBLE_DEVICES leaves it, or all."""
+    given = (os.environ if environment is None else environment).get("CUDA_VISIBLE_DEVICES")
+    return _all_gpus() if given is None else visible(given)
+
+
+def visible(text: str) -> list[str]:
+    """The GPUs that a value of CUDA_VISIBLE_DEVICES names. CUDA reads up to the first -1."""
+    names = [name.strip() for name in text.split(",")]
+    end = next((at for at, name in enumerate(names) if name in ("", "-1", "NoDevFiles")), None)
+    return names[:end]
+
+
+def listed(text: str) -> list[str]:
+    """The GPUs in what `nvidia-smi -L` prints; where one is divided, its slices."""
+    found: list[list[str]] = []
+    for line in text.splitlines():
+        if gpu := re.match(r"GPU (\d+):", line):
+            found.append([gpu[1]])
+        elif (piece := re.match(r"\s+MIG .*\(UUID: (MIG-[^)]+)\)", line)) and found:
+            found[-1] = [name for name in found[-1] if name.startswith("MIG-")] + [piece[1]]
+    return [name for names in found for name in names]
+
+
+def _all_gpus() -> list[str]:
+    command = shutil.which("nvidia-smi")
+    if command is not None:
+        try:
+            done = subprocess.run(
+                [command, "-L"],
+                capture_output=True,
+                text=True,
+                timeout=_LISTING_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            pass  # the device files tell as well
+        else:
+            if done.returncode == 0:
+                return listed(done.stdout)
+    files = Path("/dev").glob("nvidia[0-9]*")
+    return sorted((path.name.removeprefix("nvidia") for path in files), key=int)
+
+
+class Pool:
+    """The GPUs that stages are placed on; of no effect where the device is the CPU."""
+
+    def __init__(self, execution: ExecutionConfig, every: Sequence[str] | None = None) -> None:
+        """`every` are the machine's GPUs; by default they are counted."""
+        kind, _, number = execution.device.partition(":")
+        names: Sequence[str] = []
+        if kind == "cuda":
+            names = gpus() if every is None else every
+            if number:
+                names = names[int(number) : int(number) + 1]
+        self.names = tuple(names)
+        """Empty where there are none to be found: stages then see what they are given."""
+        self._used: set[str] = set()
+
+    @property
+    def free(self) -> int:
+        return len(self.names) - len(self._used)
+
+    def needs(self, stage: Stage) -> int:
+        """The GPUs that a stage takes. One that wants more than there are has them all."""
+        return min(stage.ranks, len(self.names)) if stage.needs_torch else 0
+
+    def take(self, stage: Stage) -> list[str] | None:
+        """Free GPUs for a stage; none if it needs none; None if it is not to be told."""
+        if not self.names:
+            return None
+        taken = [name for name in self.names if name not in self._used][: self.needs(stage)]
+        self._used.update(taken)
+        return taken
+
+    def give_back(self, names: Sequence[str] | None) -> None:
+        self._used.difference_update(names or ())

@@ -1,0 +1,96 @@
+"""Places a graph's stages on ranks, and refuses at once what could only fail hours later.
+
+`execution` says how many ranks a pretraining has. Whether a cell's encoder can be cut that way, and
+whether this machine has the GPUs, is known before anything runs.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+from grid.cell import Cell
+from grid.errors import StudyError
+from grid.execution import ExecutionConfig
+from grid.graph import Graph
+from grid.pipeline import STAGES
+from grid.tree import Node, fail
+from model.config import CellConfig
+
+
+def place(graph: Graph, execution: ExecutionConfig) -> None:
+    """Gives each stage that can use them its ranks."""
+    if execution.ranks > 1:
+        for id, stage in graph.stages.items():
+            if id[0] in STAGES and STAGES[id[0]].parallel:
+                graph.stages[id] = replace(stage, ranks=execution.ranks)
+
+
+def check_cells(cells: Iterable[Cell], execution: ExecutionConfig, written: Node) -> None:
+    """Raises StudyError for the first cell whose model cannot be dealt to its ranks.
+
+    `written` is the study's tree: the error names the place where `execution` was written.
+    """
+    if execution.ranks == 1:
+        return
+    for cell in cells:
+        mismatch = _mismatch(cell.config, execution)
+        if mismatch is not None:
+            key, text = mismatch
+            raise _error(written, key, f"{text} (cell {cell.number}, {cell.id})")
+
+
+def check_gpus(execution: ExecutionConfig, written: Node) -> None:
+    """Raises StudyError if a pretraining has more ranks than this machine has GPUs."""
+    if not execution.device.startswith("cuda"):
+        return
+    from grid.launch.gpus import Pool
+
+    here = len(Pool(execution).names)
+    if not here:
+        raise _error(
+            written,
+            "device",
+            f"found {execution.device}, but this machine has no such GPU that may be used "
+            "(nvidia-smi -L lists none, or CUDA_VISIBLE_DEVICES hides it); write "
+            "execution.device=cpu, or run it elsewhere",
+        )
+    if execution.ranks > here:
+        key = "tensor_parallel" if execution.tensor_parallel > 1 else "data_parallel"
+        raise _error(
+            written,
+            key,
+            f"tensor_parallel x data_parallel is {execution.ranks} ranks of one GPU each, but "
+            f"{execution.device} has {here} on this machine; ask for fewer, or run it elsewhere",
+        )
+
+
+def _mismatch(config: CellConfig, execution: ExecutionConfig) -> tuple[str, str] | None:
+    """The key of `execution` that a pretraining cannot be placed by, and why, if there is one."""
+    degree, copies = execution.tensor_parallel, execution.data_parallel
+    encoder, batch = config.encoder, config.pretraining.batch_size
+    for name, value in (
+        ("heads", encoder.heads),
+        ("width", encoder.width),
+        ("feed_forward", encoder.feed_forward_size),
+    ):
+        if value % degree:
+            legal = _divisors(encoder.heads, encoder.width, encoder.feed_forward_size)
+            return "tensor_parallel", (
+                f"expected a divisor of encoder.{name} ({value}), found {degree}; this encoder can "
+                f"be cut in {legal}"
+            )
+    if batch < copies:
+        return "data_parallel", (
+            f"expected at most pretraining.batch_size ({batch}), for each copy of the model needs "
+            f"a sequence, found {copies}"
+        )
+    return None
+
+
+def _divisors(*values: int) -> str:
+    common = math.gcd(*values)
+    return ", ".join(str(number) for number in range(1, common + 1) if common % number == 0)
+
+
+def _error(written: Node, key: str, text: str) -> StudyError:
+    return fail(written.nearest(("execution", key)), f"execution.{key}", text)

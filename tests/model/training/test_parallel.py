@@ -1,0 +1,169 @@
+"""Several ranks train as one plain PyTorch process does: losses, norms, every gradient."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from model.config import EncoderConfig, PretrainingConfig
+from model.context import Context
+from model.encoder.encoder import build
+from model.text.batches import Batch
+from model.training import distributed
+from model.training.engine import Engine, parameter_groups
+from model.training.loop import parts_of
+from tests.model.training.ranks import together
+
+ROWS, LENGTH, SEQUENCES, STEPS = 1003, 12, 10, 20
+"""1003 rows are dealt unevenly at every degree above 1."""
+RECIPE = PretrainingConfig(precision="fp32", clip=0.3, weight_decay=0.1)
+RATE = 2e-3
+
+
+def encoder(norm: str, dropout: float = 0.0) -> EncoderConfig:
+    return EncoderConfig(
+        layers=2,
+        width=32,
+        heads=8,
+        max_positions=LENGTH,
+        norm=norm,
+        dropout=dropout,
+        attention_dropout=dropout,
+    )
+
+
+def batch(step: int) -> Batch:
+    generator = np.random.default_rng(step)
+    places = np.sort(generator.permutation(SEQUENCES * LENGTH)[:23])
+    return Batch(
+        tokens=generator.integers(4, ROWS, (SEQUENCES, LENGTH)),
+        positions=places,
+        targets=generator.integers(4, ROWS, len(places)),
+        languages=np.zeros(SEQUENCES, np.int64),
+    )
+
+
+def arguments(step: int) -> tuple[torch.Tensor, ...]:
+    given = batch(step)
+    return tuple(map(torch.from_numpy, (given.tokens, given.positions, given.targets)))
+
+
+def plain(norm: str, rows: int = ROWS) -> dict[str, Any]:
+    """20 steps of one plain PyTorch process, and the gradient of the next, before clipping."""
+    model = build(encoder(norm), rows, seed=5)
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, RECIPE.weight_decay),
+        lr=RATE,
+        betas=(RECIPE.beta1, RECIPE.beta2),
+        eps=RECIPE.epsilon,
+    )
+    losses, norms = [], []
+    for step in range(STEPS):
+        loss, _ = model(*arguments(step))
+        loss.backward()
+        norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), RECIPE.clip)))
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    model(*arguments(STEPS))[0].backward()
+    gradients = {name: value.grad.clone() for name, value in model.named_parameters()}
+    weights = {name: value.detach() for name, value in model.named_parameters()}
+    return {"losses": losses, "norms": norms, "gradients": gradients, "weights": weights}
+
+
+def parallel(
+    context: Context, norm: str, micro_batches: int, rows: int = ROWS, sabotage: str = ""
+) -> dict[str, Any]:
+    """The same on these ranks."""
+    from deepspeed.utils import safe_get_full_grad
+
+    config = encoder(norm)
+    model = build(config, rows, seed=5, group=distributed.tensor_parallel_group())
+    if sabotage == "no mpu":
+        _forget_mpu()
+    if sabotage == "unmarked shard":
+        model.lm_head.bias.tensor_model_parallel = False
+        model.encoder.embeddings.word_embeddings.weight.tensor_model_parallel = False
+    count = micro_batches * distributed.data_parallel()
+    losses, norms, gradients = [], [], {}
+    with Engine(model, RECIPE, context=context, micro_batches=micro_batches) as engine:
+        for step in range(STEPS):
+            losses.append(float(engine.step(parts_of(batch(step), count, config), RATE)))
+            norms.append(engine.gradient_norm)
+        weights = dict(engine.weights())
+        parts = parts_of(batch(STEPS), count, config)
+        targets = [len(part[2]) for part in parts]
+        own = engine.mine(parts)
+        for part in own:
+            loss, _ = engine.engine(*part)
+            weight = len(part[2]) / sum(targets) * len(parts)
+            engine.engine.backward(loss * weight)
+            if part is not own[-1]:
+                engine.engine.step()
+        for name, parameter in engine.engine.module.named_parameters():
+            shard = safe_get_full_grad(parameter).float()
+            whole = distributed.whole_on_first(shard, engine.splits.get(name))
+            if whole is not None:
+                gradients[name] = whole
+    return {"losses": losses, "norms": norms, "gradients": gradients, "weights": weights}
+
+
+def _forget_mpu() -> None:
+    deepspeed = distributed.import_deepspeed("cpu")
+    initialize = deepspeed.initialize
+
+    def without_mpu(**given: Any) -> Any:
+        return initialize(**{**given, "mpu": None})
+
+    deepspeed.initialize = without_mpu
+
+
+def difference(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, float]:
+    """Largest differences: of losses, of norms, and of a gradient relative to its own norm."""
+    assert found["gradients"].keys() == expected["gradients"].keys()
+    return {
+        "loss": float(np.abs(np.subtract(found["losses"], expected["losses"])).max()),
+        "norm": float(np.abs(np.subtract(found["norms"], expected["norms"])).max()),
+        "gradient": max(
+            float((found["gradients"][name] - value).norm() / value.norm())
+            for name, value in expected["gradients"].items()
+        ),
+    }
+
+
+TOLERANCE = {"loss": 5e-6, "norm": 1e-5, "gradient": 1e-4}
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, dict[str, Any]]:
+    return {norm: plain(norm) for norm in ("post", "pre")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("norm", "ranks", "degree", "micro_batches"),
+    [("post", 1, 1, 1), ("post", 2, 2, 1), ("pre", 4, 4, 2), ("post", 8, 8, 1), ("pre", 4, 2, 3)],
+    ids=["TP1", "TP2", "TP4", "TP8", "TP2xDP2"],
+)
+def test_ranks_compute_what_one_process_computes(
+    tmp_path: Path, reference: dict, norm: str, ranks: int, degree: int, micro_batches: int
+) -> None:
+    found = together(parallel, tmp_path, norm, micro_batches, ranks=ranks, tensor_parallel=degree)
+    expected = reference[norm]
+    assert min(expected["norms"]) > RECIPE.clip, "the test must clip"
+    differences = difference(found[0], expected)
+    print(differences)
+    assert all(differences[key] <= TOLERANCE[key] for key in TOLERANCE), differences
+    for other in found[1:]:
+        assert other["losses"] == found[0]["losses"] and not other["weights"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sabotage", ["no mpu", "unmarked shard"])
+def test_the_comparison_finds_what_deepspeed_hides(tmp_path: Path, sabotage: str) -> None:
+    rows = ROWS + 1  # dealt evenly: uneven shards that are averaged end the process
+    found = together(parallel, tmp_path, "post", 1, rows, sabotage, ranks=2, tensor_parallel=2)
+    differences = difference(found[0], plain("post", rows))
+    assert any(differences[key] > 10 * TOLERANCE[key] for key in TOLERANCE), differences
