@@ -10,16 +10,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from grid import budget
+from grid.checkpoints import Checkpoints, published_slug
+from grid.declarations import FILES, declare
 from grid.graph import Graph, Stage, StageId
-from grid.identity import digest, stage_key
+from grid.identity import digest
 from grid.source_files import Sources
 from grid.store import Store
 from model import stages
-from model.config import CellConfig, TaskConfig
+from model.config import CellConfig, TaskConfig, TokenizerConfig
 from model.stages import SourceFile
-
-FILES = "files"
-"""What every source but `synthetic` is called in keys: its content is hashed, not its name."""
 
 
 class Cell(Protocol):
@@ -29,87 +28,6 @@ class Cell(Protocol):
     def id(self) -> str: ...
     @property
     def config(self) -> CellConfig: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Declaration:
-    """What the grid knows of a kind of stage, and all that it knows of its inside."""
-
-    name: str
-    module: str
-    config: type
-    version: int = 1
-    """Raised when the same configuration and inputs come to mean another output."""
-    needs_torch: bool = False
-    parallel: bool = False
-    """Whether several ranks can compute it together."""
-    resumable: bool = False
-    """Whether it saves its state when it is asked to stop, and goes on from there."""
-
-
-STAGES = {
-    declared.name: declared
-    for declared in (
-        Declaration(
-            name="corpus", module="model.text.corpus", config=stages.CorpusStage, version=2
-        ),
-        Declaration(name="tokenizer", module="model.text.tokenizer", config=stages.TokenizerStage),
-        Declaration(name="shards", module="model.text.shards", config=stages.ShardsStage),
-        Declaration(
-            name="pretraining",
-            module="model.training.pretraining",
-            config=stages.PretrainingStage,
-            version=2,
-            needs_torch=True,
-            parallel=True,
-            resumable=True,
-        ),
-        Declaration(
-            name="evaluation",
-            module="model.tasks.likelihood",
-            config=stages.EvaluationStage,
-            needs_torch=True,
-        ),
-        Declaration(name="task", module="model.tasks.data", config=stages.TaskDataStage),
-        Declaration(
-            name="finetuning",
-            module="model.tasks.finetuning",
-            config=stages.FinetuningStage,
-            needs_torch=True,
-        ),
-    )
-}
-
-
-def declare(
-    name: str,
-    config: Any,
-    inputs: Mapping[str, StageId],
-    slug: str,
-    *,
-    seconds: float = 1.0,
-    threads: int = 1,
-    locations: Mapping[str, str] | None = None,
-    declarations: Mapping[str, Declaration] = STAGES,
-) -> Stage:
-    """The stage with this configuration and these inputs, under its key."""
-    declared = declarations[name]
-    if type(config) is not declared.config:
-        raise TypeError(f"{name}: expected a {declared.config.__name__}, found {config!r}")
-    keys = {role: key for role, (_, key) in inputs.items()}
-    return Stage(
-        name=name,
-        key=stage_key(name, declared.version, config, keys, slug),
-        module=declared.module,
-        version=declared.version,
-        config=config,
-        inputs=dict(sorted(inputs.items())),
-        needs_torch=declared.needs_torch,
-        resumable=declared.resumable,
-        threads=threads,
-        seconds=seconds,
-        locations=dict(locations or {}),
-    )
 
 
 def build(cells: Sequence[Cell], *, locations: Mapping[str, str], store: Store) -> Graph:
@@ -142,6 +60,14 @@ class _Roles:
     corpus_digest: str
     stages: dict[str, StageId] = field(default_factory=dict)
 
+    @property
+    def tokenizer_slug(self) -> str:
+        tokenizer = self.config.tokenizer
+        if self.config.checkpoint is not None:
+            return published_slug(tokenizer)
+        languages = sorted(tokenizer.languages or self.config.languages)
+        return _tokenizer_slug(replace(tokenizer, languages=languages))
+
 
 class _Builder:
     """Adds cells to a graph, one stage after the other; shared stages are made once."""
@@ -149,6 +75,7 @@ class _Builder:
     def __init__(self, sources: Sources) -> None:
         self.graph = Graph()
         self._sources = sources
+        self._checkpoints = Checkpoints(sources)
         self._corpora: dict[tuple[str, str], StageId] = {}
         self._shards: dict[tuple[StageId, StageId], StageId] = {}
 
@@ -156,17 +83,26 @@ class _Builder:
         """Adds a cell's stages and returns them by role."""
         roles = _Roles(config=config, corpus_digest=digest(config.corpus))
         scored = _scored(config)
-        trained = sorted(config.languages)
-        for_tokenizer = sorted(config.tokenizer.languages or config.languages)
+        published = config.checkpoint is not None
+        # The weights of a published model that are scored as they are.
+        as_it_is = published and config.pretraining.updates == 0
+        trained = [] if as_it_is else sorted(config.languages)
+        for_tokenizer = [] if published else sorted(config.tokenizer.languages or config.languages)
         every = sorted({*trained, *scored, *for_tokenizer})
         if config.corpus.source != "synthetic":
             self._sources.all_files(config.corpus.source, every)
         for language in every:
             roles.stages[f"corpus/{language}"] = self._corpus(roles, language)
-        roles.stages["tokenizer"] = self._tokenizer(roles, for_tokenizer)
+        if published:
+            for role, stage in self._checkpoints.stages(config).items():
+                roles.stages[role] = self.graph.add(stage)
+        else:
+            roles.stages["tokenizer"] = self._tokenizer(roles, for_tokenizer)
         for language in sorted({*trained, *scored}):
             roles.stages[f"shards/{language}"] = self._shard(roles, language)
-        roles.stages["pretraining"] = self._pretraining(roles, trained)
+        roles.stages["pretraining"] = (
+            roles.stages["checkpoint"] if as_it_is else self._pretraining(roles, trained)
+        )
         roles.stages["evaluation"] = self._evaluation(roles, scored)
         for task, task_config in sorted(config.tasks.items()):
             if task_config is not None:
@@ -220,12 +156,11 @@ class _Builder:
     def _shard(self, roles: _Roles, language: str) -> StageId:
         corpus, tokenizer = roles.stages[f"corpus/{language}"], roles.stages["tokenizer"]
         if (corpus, tokenizer) not in self._shards:
-            slug = _tokenizer_slug(self.graph.stages[tokenizer].config.tokenizer)
             stage = declare(
                 "shards",
                 stages.ShardsStage(language=language),
                 {"corpus": corpus, "tokenizer": tokenizer},
-                f"{language}-{slug}",
+                f"{language}-{roles.tokenizer_slug}",
                 seconds=budget.shards_seconds(self._text_bytes(corpus)),
                 locations=self._locations(roles.config.corpus.source),
             )
@@ -239,7 +174,10 @@ class _Builder:
         counted = [] if counted == languages else counted
         pretraining = replace(config.pretraining.effective(), counted_languages=counted or None)
         encoder = replace(config.encoder, feed_forward=config.encoder.feed_forward_size)
-        shards = {f"shards/{code}": roles.stages[f"shards/{code}"] for code in languages}
+        inputs = {f"shards/{code}": roles.stages[f"shards/{code}"] for code in languages}
+        inputs["tokenizer"] = roles.stages["tokenizer"]
+        if config.checkpoint is not None:
+            inputs["checkpoint"] = roles.stages["checkpoint"]
         return self.graph.add(
             declare(
                 "pretraining",
@@ -250,7 +188,7 @@ class _Builder:
                     pretraining=pretraining,
                     seed=config.seed,
                 ),
-                {"tokenizer": roles.stages["tokenizer"], **shards},
+                inputs,
                 _model_slug(config),
                 seconds=budget.pretraining_seconds(
                     pretraining, encoder, config.tokenizer.vocab_size, len(languages)
@@ -342,7 +280,7 @@ def _languages_slug(languages: Sequence[str]) -> str:
     return languages[0] if len(languages) == 1 else f"{len(languages)}-languages"
 
 
-def _tokenizer_slug(tokenizer: stages.TokenizerConfig) -> str:
+def _tokenizer_slug(tokenizer: TokenizerConfig) -> str:
     languages = _languages_slug(tokenizer.languages or [])
     return f"{languages}-{tokenizer.vocab_size}-{tokenizer.kind}"
 
@@ -350,4 +288,6 @@ def _tokenizer_slug(tokenizer: stages.TokenizerConfig) -> str:
 def _model_slug(config: CellConfig) -> str:
     encoder = config.encoder
     languages = _languages_slug(config.languages)
-    return f"{languages}-w{encoder.width}-l{encoder.layers}-s{config.seed}"
+    as_it_is = config.checkpoint is not None and config.pretraining.updates == 0
+    origin = "published" if as_it_is else f"s{config.seed}"
+    return f"{languages}-w{encoder.width}-l{encoder.layers}-{origin}"
