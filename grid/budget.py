@@ -31,6 +31,11 @@ def tokenizer_seconds(size: int) -> float:
     return 0.5 + size / 4e5
 
 
+def checkpoint_seconds(size: int) -> float:
+    """A published model of `size` bytes, read twice and written once."""
+    return 0.5 + size / 2e8
+
+
 def shards_seconds(size: int) -> float:
     """The shards of a corpus of `size` bytes."""
     return 0.1 + size / 8e6

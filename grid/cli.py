@@ -22,6 +22,8 @@ COMMANDS = {
     "show": "print the resolved configuration of a cell, and where each value was written",
     "status": "print which stages are done, to run or failed",
     "logs": "print the log of the latest attempt of each stage of a cell",
+    "export": "write a finished cell as a folder that transformers loads",
+    "import": "check a published model's folder, and print what a study needs to start from it",
 }
 
 _EXAMPLES = """\
@@ -64,10 +66,22 @@ def _parser(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m grid {command}", description=f"{COMMANDS[command].capitalize()}."
     )
+    if command == "import":
+        parser.add_argument("folder", metavar="DIR", type=Path, help="config.json, weights, ...")
+        return parser
     parser.add_argument("study", metavar="STUDY", type=Path, help="a study's YAML file")
-    if command in ("show", "logs"):
+    if command in ("show", "logs", "export"):
         parser.add_argument(
             "cell", metavar="CELL", help="a cell's id, its beginning, or its number in the plan"
+        )
+    if command == "export":
+        parser.add_argument("folder", metavar="DIR", type=Path, help="a new or empty folder")
+        parser.add_argument("--force", action="store_true", help="replace the model in DIR")
+        parser.add_argument(
+            "--dtype", choices=("fp32", "bf16"), default="fp32", help="of weights (%(default)s)"
+        )
+        parser.add_argument(
+            "--milestone", metavar="N", type=_positive, help="weights after update N, not the last"
         )
     parser.add_argument(
         "overrides",
@@ -109,7 +123,7 @@ def _positive(text: str) -> int:
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    from grid import commands
+    from grid import commands, model_commands
 
     return {
         "run": commands.run,
@@ -118,6 +132,8 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         "show": commands.show,
         "status": commands.status,
         "logs": commands.logs,
+        "export": model_commands.export,
+        "import": model_commands.import_,
     }[name]
 
 

@@ -54,7 +54,8 @@ class Graph:
     """Stages in topological order, and for each cell the role that each of its stages has.
 
     Roles: `corpus/<language>`, `tokenizer`, `shards/<language>`, `pretraining`, `evaluation`,
-    `task/<task>`, `finetuning/<task>`.
+    `task/<task>`, `finetuning/<task>`, and `checkpoint` where a cell starts from a published model.
+    One that is scored as it is has the same stage as `checkpoint` and as `pretraining`.
     """
 
     stages: dict[StageId, Stage] = field(default_factory=dict)

@@ -10,18 +10,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from grid import budget
+from grid.checkpoints import Checkpoints, published_slug
+from grid.declarations import FILES, declare
 from grid.graph import Graph, Stage, StageId
-from grid.identity import Encoder, digest, stage_key
+from grid.identity import Encoder, digest
 from grid.inputs import Inputs
 from grid.source_files import Sources
 from grid.store import Store
 from model import stages
-from model.config import CellConfig, TaskConfig
+from model.config import CellConfig, TaskConfig, TokenizerConfig
 from model.stages import SourceFile
 
 Made = TypeVar("Made")
-FILES = "files"
-"""What every source but `synthetic` is called in keys: its content is hashed, not its name."""
 
 
 class Cell(Protocol):
@@ -31,92 +31,6 @@ class Cell(Protocol):
     def id(self) -> str: ...
     @property
     def config(self) -> CellConfig: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Declaration:
-    """What the grid knows of a kind of stage, and all that it knows of its inside."""
-
-    name: str
-    module: str
-    config: type
-    version: int = 1
-    """Raised when the same configuration and inputs come to mean another output."""
-    needs_torch: bool = False
-    parallel: bool = False
-    """Whether several ranks can compute it together."""
-    resumable: bool = False
-    """Whether it saves its state when it is asked to stop, and goes on from there."""
-
-
-STAGES = {
-    declared.name: declared
-    for declared in (
-        Declaration(
-            name="corpus", module="model.text.corpus", config=stages.CorpusStage, version=2
-        ),
-        Declaration(name="tokenizer", module="model.text.tokenizer", config=stages.TokenizerStage),
-        Declaration(name="shards", module="model.text.shards", config=stages.ShardsStage),
-        Declaration(
-            name="pretraining",
-            module="model.training.pretraining",
-            config=stages.PretrainingStage,
-            version=2,
-            needs_torch=True,
-            parallel=True,
-            resumable=True,
-        ),
-        Declaration(
-            name="evaluation",
-            module="model.tasks.likelihood",
-            config=stages.EvaluationStage,
-            needs_torch=True,
-        ),
-        Declaration(name="task", module="model.tasks.data", config=stages.TaskDataStage),
-        Declaration(
-            name="finetuning",
-            module="model.tasks.finetuning",
-            config=stages.FinetuningStage,
-            needs_torch=True,
-        ),
-    )
-}
-
-
-def declare(
-    name: str,
-    config: Any,
-    inputs: Mapping[str, StageId] | Inputs,
-    slug: str,
-    *,
-    seconds: float = 1.0,
-    threads: int = 1,
-    locations: Mapping[str, str] | None = None,
-    declarations: Mapping[str, Declaration] = STAGES,
-    encoder: Encoder | None = None,
-) -> Stage:
-    """The stage with this configuration and these inputs, under its key.
-
-    encoder: one for many stages remembers the parts of configurations that they share.
-    """
-    declared = declarations[name]
-    if type(config) is not declared.config:
-        raise TypeError(f"{name}: expected a {declared.config.__name__}, found {config!r}")
-    if not isinstance(inputs, Inputs):
-        inputs = Inputs.of(inputs)
-    return Stage(
-        name=name,
-        key=stage_key(name, declared.version, config, inputs.encoded, slug, encoder),
-        module=declared.module,
-        version=declared.version,
-        config=config,
-        inputs=inputs.stages,
-        needs_torch=declared.needs_torch,
-        resumable=declared.resumable,
-        threads=threads,
-        seconds=seconds,
-        locations=dict(locations or {}),
-    )
 
 
 def build(cells: Sequence[Cell], *, locations: Mapping[str, str], store: Store) -> Graph:
@@ -149,6 +63,14 @@ class _Roles:
     corpus_digest: str
     stages: dict[str, StageId] = field(default_factory=dict)
 
+    @property
+    def tokenizer_slug(self) -> str:
+        tokenizer = self.config.tokenizer
+        if self.config.checkpoint is not None:
+            return published_slug(tokenizer)
+        languages = sorted(tokenizer.languages or self.config.languages)
+        return _tokenizer_slug(replace(tokenizer, languages=languages))
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Text:
@@ -171,16 +93,24 @@ class _Builder:
         self.graph = Graph()
         self._sources = sources
         self._encoder = Encoder()
+        self._checkpoints = Checkpoints(sources)
         self._corpora: dict[tuple[str, str], StageId] = {}
         self._shards: dict[tuple[StageId, StageId], StageId] = {}
         self._made: dict[tuple[object, ...], tuple[object, Any]] = {}
 
     def cell(self, config: CellConfig) -> dict[str, StageId]:
         """Adds a cell's stages and returns them by role."""
-        said = (config.corpus, config.tokenizer, config.languages, config.evaluation.languages)
-        text = self._once("text", said, lambda: self._text(config))
+        said: list[object] = [config.corpus, config.tokenizer]
+        said += [config.languages, config.evaluation.languages]
+        as_it_is = _as_it_is(config)
+        if config.checkpoint is not None:
+            said.append(config.encoder)  # a cell must be of its checkpoint's architecture
+        known = f"text {config.checkpoint} {as_it_is}"
+        text = self._once(known, said, lambda: self._text(config))
         roles = replace(text.roles, config=config, stages=dict(text.roles.stages))
-        roles.stages["pretraining"] = self._pretraining(roles, text)
+        roles.stages["pretraining"] = (
+            roles.stages["checkpoint"] if as_it_is else self._pretraining(roles, text)
+        )
         roles.stages["evaluation"] = self._evaluation(roles, text)
         for task, task_config in sorted(config.tasks.items()):
             if task_config is not None:
@@ -203,16 +133,22 @@ class _Builder:
     def _text(self, config: CellConfig) -> _Text:
         roles = _Roles(config=config, corpus_digest=digest(config.corpus))
         scored = _scored(config)
-        trained = sorted(config.languages)
-        for_tokenizer = sorted(config.tokenizer.languages or config.languages)
+        published = config.checkpoint is not None
+        trained = [] if _as_it_is(config) else sorted(config.languages)
+        for_tokenizer = [] if published else sorted(config.tokenizer.languages or config.languages)
         every = sorted({*trained, *scored, *for_tokenizer})
         if config.corpus.source != "synthetic":
             self._sources.all_files(config.corpus.source, every)
         for language in every:
             roles.stages[f"corpus/{language}"] = self._corpus(roles, language)
-        roles.stages["tokenizer"] = self._tokenizer(roles, for_tokenizer)
+        if published:
+            for role, stage in self._checkpoints.stages(config).items():
+                roles.stages[role] = self.graph.add(stage)
+        else:
+            roles.stages["tokenizer"] = self._tokenizer(roles, for_tokenizer)
         for language in sorted({*trained, *scored}):
             roles.stages[f"shards/{language}"] = self._shard(roles, language)
+        checkpoint = ["checkpoint"] if published else []
 
         def inputs(names: Sequence[str]) -> Inputs:
             return Inputs.of({name: roles.stages[name] for name in names})
@@ -221,7 +157,7 @@ class _Builder:
             roles=roles,
             trained=trained,
             scored=scored,
-            to_train=inputs(["tokenizer", *(f"shards/{code}" for code in trained)]),
+            to_train=inputs(["tokenizer", *checkpoint, *(f"shards/{code}" for code in trained)]),
             scored_corpora=inputs([f"corpus/{code}" for code in scored]),
             scored_shards=inputs(["tokenizer", *(f"shards/{code}" for code in scored)]),
         )
@@ -269,12 +205,11 @@ class _Builder:
     def _shard(self, roles: _Roles, language: str) -> StageId:
         corpus, tokenizer = roles.stages[f"corpus/{language}"], roles.stages["tokenizer"]
         if (corpus, tokenizer) not in self._shards:
-            slug = _tokenizer_slug(self.graph.stages[tokenizer].config.tokenizer)
             stage = declare(
                 "shards",
                 stages.ShardsStage(language=language),
                 {"corpus": corpus, "tokenizer": tokenizer},
-                f"{language}-{slug}",
+                f"{language}-{roles.tokenizer_slug}",
                 seconds=budget.shards_seconds(self._text_bytes(corpus)),
                 locations=self._locations(roles.config.corpus.source),
             )
@@ -399,6 +334,11 @@ class _Builder:
         return _bytes(config, config.files)
 
 
+def _as_it_is(config: CellConfig) -> bool:
+    """Whether the weights of a published model are scored as they are."""
+    return config.checkpoint is not None and config.pretraining.updates == 0
+
+
 def _scored(config: CellConfig) -> list[str]:
     return sorted(config.evaluation.languages or config.languages)
 
@@ -412,7 +352,7 @@ def _languages_slug(languages: Sequence[str]) -> str:
     return languages[0] if len(languages) == 1 else f"{len(languages)}-languages"
 
 
-def _tokenizer_slug(tokenizer: stages.TokenizerConfig) -> str:
+def _tokenizer_slug(tokenizer: TokenizerConfig) -> str:
     languages = _languages_slug(tokenizer.languages or [])
     return f"{languages}-{tokenizer.vocab_size}-{tokenizer.kind}"
 
@@ -420,4 +360,6 @@ def _tokenizer_slug(tokenizer: stages.TokenizerConfig) -> str:
 def _model_slug(config: CellConfig) -> str:
     encoder = config.encoder
     languages = _languages_slug(config.languages)
-    return f"{languages}-w{encoder.width}-l{encoder.layers}-s{config.seed}"
+    as_it_is = config.checkpoint is not None and config.pretraining.updates == 0
+    origin = "published" if as_it_is else f"s{config.seed}"
+    return f"{languages}-w{encoder.width}-l{encoder.layers}-{origin}"

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from grid.cell import Cell
+from grid.declarations import STAGES
 from grid.errors import StudyError
 from grid.execution import ExecutionConfig
 from grid.graph import Graph
-from grid.pipeline import STAGES
 from grid.tree import Node, fail
 from model.config import CellConfig
 

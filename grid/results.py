@@ -54,12 +54,15 @@ _AFTER: dict[str, type[pl.DataType]] = {
 
 
 def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
-    """The rows of every stage that is finished, in the order of blocks, cells and scores."""
+    """The rows of every stage that is finished, in the order of blocks, cells and scores.
+
+    A graph of some of the study's cells gives the rows of these.
+    """
     store = study.open_store()
     published = {stage: store.published(stage) for stage in {name for name, _ in graph.stages}}
     rows: list[dict[str, Any]] = []
     for block, cells in study.expansion.members.items():
-        for cell in cells:
+        for cell in (cell for cell in cells if cell.id in graph.cells):
             there = {
                 role: id for role, id in graph.cells[cell.id].items() if id[1] in published[id[0]]
             }

@@ -38,7 +38,7 @@ class Sources:
         if (source, language) not in self._known:
             folder = self.folder(source)
             found = find_files(source, folder, language)
-            self._known[source, language] = self._described(folder, found)
+            self._known[source, language] = self.described(folder, found)
         return self._known[source, language]
 
     def all_files(self, source: str, languages: Iterable[str]) -> None:
@@ -48,7 +48,7 @@ class Sources:
         folder = self.folder(source)
         wanted = [code for code in languages if (source, code) not in self._known]
         found = _each(lambda code: find_files(source, folder, code), wanted)
-        described = self._described(folder, [path for paths in found.values() for path in paths])
+        described = self.described(folder, [path for paths in found.values() for path in paths])
         by_name = {file.name: file for file in described}
         for code, paths in found.items():
             names = [path.relative_to(folder).as_posix() for path in paths]
@@ -67,9 +67,10 @@ class Sources:
                     f"found none. Unpack the task's archives below {folder}, or correct "
                     f"locations.{config.source}"
                 )
-        return self._described(folder, paths)
+        return self.described(folder, paths)
 
-    def _described(self, folder: Path, paths: Sequence[Path]) -> list[SourceFile]:
+    def described(self, folder: Path, paths: Sequence[Path]) -> list[SourceFile]:
+        """Files below a folder, with their checksums."""
         checked = self._store.checksums(paths)
         return [
             SourceFile(

@@ -10,7 +10,7 @@ import dataclasses
 import importlib.util
 import os
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -134,12 +134,16 @@ class Study:
 
         return Store(self.store)
 
-    def graph(self) -> "Graph":
-        """The stages that its cells need, each once. Reads and checks the sources' files."""
+    def graph(self, cells: Sequence[Cell] | None = None) -> "Graph":
+        """The stages that its cells (or these of them) need, each once.
+
+        Reads and checks the sources' files.
+        """
         from grid.pipeline import build
         from grid.placement import place
 
-        graph = build(self.cells, locations=self.locations, store=self.open_store())
+        wanted = self.cells if cells is None else cells
+        graph = build(wanted, locations=self.locations, store=self.open_store())
         place(graph, self.execution)
         return graph
 

@@ -271,6 +271,9 @@ class CellConfig:
     """Downstream tasks by name (`xnli`); null switches one off."""
     seed: int = 1
     """Replicate: initialisation, data order and dropout."""
+    checkpoint: str | None = field(default=None, metadata={"absent": None})
+    """A published model to start from: the name of a location that holds its folder. Its tokenizer
+    is the cell's; with 0 updates its weights are scored as they are."""
 
     def __post_init__(self) -> None:
         _require(len(self.languages) > 0, "languages", "at least one language", self.languages)
@@ -288,6 +291,12 @@ class CellConfig:
             _require(not repeated, name, "each language once", repeated)
         for name in self.tasks:
             _one_of(name, "tasks", TASKS)
+        _require(
+            self.checkpoint is None or self.tokenizer.pre_tokenize == "none",
+            "tokenizer.pre_tokenize",
+            "none, for a published model's text is not pre-tokenized",
+            self.tokenizer.pre_tokenize,
+        )
         _require(
             self.pretraining.sequence_length <= self.encoder.max_positions,
             "pretraining.sequence_length",

@@ -17,6 +17,9 @@ from model.config import (
     TokenizerConfig,
 )
 
+CHECKPOINT = "checkpoint"
+"""What the folder of a published model is called among a running stage's locations."""
+
 
 @dataclass(kw_only=True)
 class SourceFile:
@@ -46,6 +49,26 @@ class TokenizerStage:
 
 
 @dataclass(kw_only=True)
+class CheckpointStage:
+    """The weights of a published model, known by their content. No inputs.
+
+    The encoder is the checkpoint's in what decides shapes, and the cell's in its dropout.
+    """
+
+    encoder: EncoderConfig
+    rows: int
+    sequence_length: int
+    files: list[SourceFile]
+
+
+@dataclass(kw_only=True)
+class CheckpointTokenizerStage:
+    """The SentencePiece model of a published model, known by its content. No inputs."""
+
+    file: SourceFile
+
+
+@dataclass(kw_only=True)
 class ShardsStage:
     """Inputs: corpus, tokenizer."""
 
@@ -54,7 +77,7 @@ class ShardsStage:
 
 @dataclass(kw_only=True)
 class PretrainingStage:
-    """Inputs: tokenizer, shards/<language>."""
+    """Inputs: tokenizer, shards/<language>, and checkpoint if it goes on from one."""
 
     languages: list[str]
     sampling: SamplingConfig

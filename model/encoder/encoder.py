@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from model.config import EncoderConfig
 from model.encoder import parallel
+from model.encoder.description import padded_rows
 from model.encoder.heads import LanguageModelHead
 from model.encoder.layers import EPSILON, PAD, Embeddings, Layer
 
@@ -108,11 +109,6 @@ def language_rows(
     if language is None:
         return None
     return torch.full((len(tokens_BT),), language, device=device)
-
-
-def padded_rows(config: EncoderConfig, rows: int) -> int:
-    """Rows of the embedding table: the tokenizer's, rounded up to `pad_vocab_to`."""
-    return -(-rows // config.pad_vocab_to) * config.pad_vocab_to
 
 
 def build(

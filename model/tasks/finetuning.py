@@ -16,8 +16,9 @@ from torch.nn import functional
 
 from model.config import PretrainingConfig
 from model.context import Context
+from model.encoder.description import read_description, seen
 from model.encoder.encoder import Encoder, derived_seed, initialise, language_rows
-from model.encoder.files import read_description, read_encoder
+from model.encoder.files import read_encoder
 from model.encoder.heads import ClassificationHead
 from model.errors import InputError, Stopped
 from model.stages import FinetuningStage
@@ -97,8 +98,8 @@ def run(config: FinetuningStage, inputs: dict[str, Path], output: Path, context:
     for language, examples in tests.items():
         encoded = encode(examples, tokenizer, task.max_length)
         predicted = predict(model, encoded.tokens, context.device, rows[language])
-        seen = exposure["languages"].get(language, {"sequences": 0})["sequences"] > 0
-        scores += score(config.task, language, encoded.labels, predicted, seen)
+        known = seen(exposure, language)
+        scores += score(config.task, language, encoded.labels, predicted, known)
         frames.append(_frame(language, encoded.labels, predicted))
     text = json.dumps(scores, sort_keys=True, indent=1, ensure_ascii=False)
     (output / "scores.json").write_text(text + "\n", encoding="utf-8")
@@ -121,7 +122,7 @@ def encode(examples: list[Example], tokenizer: Tokenizer, longest: int) -> Encod
 
 
 def score(
-    task: str, language: str, gold: Sequence[int], predicted: Sequence[int], seen: bool
+    task: str, language: str, gold: Sequence[int], predicted: Sequence[int], seen: bool | None
 ) -> list[dict[str, Any]]:
     """Accuracy, and that of always answering the commonest label of this very test."""
     right = sum(a == b for a, b in zip(gold, predicted, strict=True))

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from model.context import Context
+from model.encoder.description import read_description, seen
 from model.encoder.encoder import MaskedLanguageModel, language_rows
-from model.encoder.files import read_description, read_language_model
+from model.encoder.files import read_language_model
 from model.errors import InputError
 from model.stages import EvaluationStage
 from model.tasks.spans import BITS_PER_BYTE, Span, limited, sequences, spans_of_line
@@ -39,7 +40,7 @@ def run(config: EvaluationStage, inputs: dict[str, Path], output: Path, context:
     tokenizer = tokenizers.load(inputs["tokenizer"])
     trained = inputs["pretraining"]
     model = read_language_model(trained).to(context.device).eval()
-    exposure = json.loads((trained / "exposure.json").read_text(encoding="utf-8"))["languages"]
+    exposure = json.loads((trained / "exposure.json").read_text(encoding="utf-8"))
     description = read_description(trained)
     longest = description.sequence_length - 2
     rows: list[dict[str, Any]] = []
@@ -64,7 +65,7 @@ def run(config: EvaluationStage, inputs: dict[str, Path], output: Path, context:
             "coverage": 1 - text.unknown_characters / text.characters,
         }
         shared = {"task": "likelihood", "language": language, "n": text.bytes}
-        shared["seen"] = exposure.get(language, {"sequences": 0})["sequences"] > 0
+        shared["seen"] = seen(exposure, language)
         rows += [{**shared, "metric": name, "value": value} for name, value in values.items()]
     context.progress(len(languages), len(languages))
     scores = json.dumps(rows, sort_keys=True, indent=1, ensure_ascii=False)

@@ -26,6 +26,7 @@ from model.stages import TokenizerStage
 from model.text import pre_tokenize
 from model.text.corpus import Corpus, open_corpus
 from model.text.sampling import probabilities
+from model.text.sentencepiece_model import with_rounded_scores
 
 BOS, PAD, EOS, UNK = 0, 1, 2, 3
 SPECIALS = 4
@@ -248,7 +249,7 @@ def _train(config: TokenizerConfig, sample: _Sample) -> bytes:
         )
     except RuntimeError as error:
         raise InputError(_explain(config, sample, str(error))) from error
-    return model.getvalue()
+    return with_rounded_scores(model.getvalue())
 
 
 def _explain(config: TokenizerConfig, sample: _Sample, message: str) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model.encoder.files import WEIGHTS, milestone_folder
+from model.encoder.description import milestone_folder
+from model.encoder.weights import WEIGHTS
 
 _UNFINISHED = ".unfinished"
 

@@ -1,8 +1,9 @@
 """Stage `pretraining`: a masked language model on the mixed shards of a cell's languages.
 
-Writes model.safetensors (fp32), model.json, exposure.json, curve.json and, where milestones are
-asked for, milestones/<update>/model.safetensors. A killed run goes on from its last checkpoint in
-`context.work` and ends with the same bytes as an undisturbed one.
+It starts from a random initialisation, or from the weights of the input `checkpoint`. Writes
+model.safetensors (fp32), model.json, exposure.json, curve.json and, where milestones are asked for,
+milestones/<update>/model.safetensors. A killed run goes on from its
+last checkpoint in `context.work` and ends with the same bytes as an undisturbed one.
 """
 
 import json
@@ -13,8 +14,9 @@ from torch import Tensor
 
 from model.config import PretrainingConfig
 from model.context import Context
+from model.encoder.description import Description
 from model.encoder.encoder import MaskedLanguageModel, build, derived_seed
-from model.encoder.files import Description, write_model
+from model.encoder.files import load_weights, write_model
 from model.errors import InputError
 from model.stages import PretrainingStage
 from model.text import tokenizer as tokenizers
@@ -71,6 +73,8 @@ def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context
         languages=len(languages),
         group=distributed.tensor_parallel_group(),
     )
+    if "checkpoint" in inputs:
+        load_weights(model, inputs["checkpoint"])
     targets = recipe.batch_size * (recipe.sequence_length - 2) * recipe.mask_probability
     watch = LossWatch(spike=context.spike, targets=targets, name="pretraining", advice=ADVICE)
     record = Record(languages=languages, total=updates, watch=watch)
@@ -88,7 +92,10 @@ def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context
     write_model(output, weights, description)
     milestones.publish(context.work, output, steps)
     tokens = {code: facts[code]["tokens"] for code in languages}
-    _write_json(output / "exposure.json", record.exposure(recipe.sequence_length, tokens))
+    exposure = record.exposure(recipe.sequence_length, tokens)
+    if "checkpoint" in inputs:
+        exposure["published"] = True  # what it saw before is not known
+    _write_json(output / "exposure.json", exposure)
     _write_json(output / "curve.json", record.curve_with_tokens(recipe))
 
 

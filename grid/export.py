@@ -1,0 +1,157 @@
+"""A finished cell as a folder for transformers: weights, tokenizer and a model card.
+
+The folder is written beside its place and renamed, so that it is whole or absent. What is exported
+is checked against the checksums of the store first.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grid.cell import Cell
+from grid.errors import StoreError, StudyError
+from grid.graph import StageId
+from grid.model_card import Facts, card
+from grid.store import Store, explain
+from model.errors import InputError
+
+if TYPE_CHECKING:
+    from grid.study import Study
+
+README = "README.md"
+_NEEDED = ("pretraining", "tokenizer", "evaluation", "finetuning")
+"""Roles whose stages must be finished: what is exported, and what the card tells."""
+
+
+def export(
+    study: "Study",
+    cell: Cell,
+    folder: Path,
+    *,
+    precision: str = "fp32",
+    milestone: int | None = None,
+    force: bool = False,
+    filled_by: str = "study.run()",
+) -> Path:
+    """Writes the folder and returns it, absolute.
+
+    milestone: the update whose weights are taken, instead of the last one's.
+    filled_by: the call that finishes the cell, for the message that says that it is not finished.
+    Raises StudyError for such a cell or a folder that is taken, InputError for a model that
+    transformers cannot express, StoreError for a damaged artifact.
+    """
+    from grid.results import collect
+    from model.encoder.export import write_folder
+
+    folder = folder.expanduser().absolute()
+    _require_free(folder, force)
+    store = study.open_store()
+    graph = study.graph([cell])
+    roles = graph.cells[cell.id]
+    _require_finished(cell, roles, store, filled_by)
+    for role in ("pretraining", "tokenizer"):
+        _verify(store, *roles[role])
+    text = card(
+        study,
+        cell,
+        _facts(store, roles["pretraining"], precision, milestone),
+        collect(study, graph),
+    )
+    temporary = folder.with_name(f".{folder.name}~{uuid.uuid4().hex[:12]}")
+    try:
+        temporary.mkdir(parents=True)
+        write_folder(
+            temporary,
+            trained=store.path(*roles["pretraining"]),
+            tokenizer=store.path(*roles["tokenizer"]),
+            precision=precision,
+            milestone=milestone,
+        )
+        (temporary / README).write_text(text, encoding="utf-8")
+        _put(temporary, folder)
+    except OSError as error:
+        explained = explain(error, folder.parent, f"writing {folder}")
+        if explained is None:
+            raise
+        raise explained from error
+    except InputError as error:
+        raise InputError(f"cell {cell.id} cannot be exported: {error}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _facts(store: Store, trained: StageId, precision: str, milestone: int | None) -> Facts:
+    folder = store.path(*trained)
+    description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    return Facts(
+        parameters=description["parameters"],
+        precision=precision,
+        sequence_length=description["sequence_length"],
+        exposure=json.loads((folder / "exposure.json").read_text(encoding="utf-8")),
+        manifest=store.manifest(*trained),
+        milestone=milestone,
+    )
+
+
+def _require_free(folder: Path, force: bool) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise StudyError(f"{folder}: expected a folder that is new or empty, found a file")
+    if not any(folder.iterdir()):
+        return
+    if not force:
+        raise StudyError(
+            f"{folder}: expected a folder that is new or empty. Name another one, or replace the "
+            "model that is there with --force"
+        )
+    if not (folder / "config.json").is_file():
+        raise StudyError(
+            f"{folder}: expected an exported model, which --force would replace, found other "
+            "files. Name another folder"
+        )
+
+
+def _require_finished(cell: Cell, roles: dict[str, StageId], store: Store, filled_by: str) -> None:
+    missing = [
+        role
+        for role, id in roles.items()
+        if role.partition("/")[0] in _NEEDED and not store.has(*id)
+    ]
+    if missing:
+        raise StudyError(
+            f"cell {cell.id} is not finished in the store {store.root}: no {', '.join(missing)}. "
+            f"This fills it: {filled_by}"
+        )
+
+
+def _verify(store: Store, stage: str, key: str) -> None:
+    """Raises StoreError if a file of the artifact is not what was published."""
+    folder = store.path(stage, key)
+    for name, facts in store.manifest(stage, key)["files"].items():
+        try:
+            with (folder / name).open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except FileNotFoundError:
+            digest = ""
+        if digest != facts["sha256"]:
+            raise StoreError(
+                f"store {store.root}: {folder / name} is damaged: its checksum is not that of the "
+                "manifest. Remove the artifact's folder, and run the study again"
+            )
+
+
+def _put(temporary: Path, folder: Path) -> None:
+    """Renames the folder to its place; what was there goes only when the new one is in place."""
+    old = None
+    if folder.exists() and any(folder.iterdir()):
+        old = folder.with_name(f".{folder.name}~{uuid.uuid4().hex[:12]}")
+        os.rename(folder, old)
+    os.rename(temporary, folder)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,207 @@
+"""Safetensors files as bytes: tensors are copied, cut and joined, without torch.
+
+A matrix lies in its file row after row, so a part of its rows is a stretch of bytes: renaming a
+model's parameters, cutting fused matrices and joining them again is copying, exact to the bit, and
+takes a few megabytes for any model. Only another precision needs arithmetic.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from model.errors import InputError
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+BYTES = {"F32": 4, "F16": 2, "BF16": 2}
+"""Bytes a value of each precision that a model's weights may have."""
+_CHUNK = 1 << 23
+_LONGEST_HEADER = 1 << 27
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A tensor, or a part of its rows, in a file."""
+
+    file: Path
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    """Where its bytes begin in the file."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return prod(self.shape) * BYTES[self.dtype]
+
+    def thirds(self) -> list["Stored"]:
+        """The first, second and last third of its rows."""
+        rows = self.shape[0] // 3
+        step = self.size // 3
+        shape = (rows, *self.shape[1:])
+        return [
+            Stored(file=self.file, dtype=self.dtype, shape=shape, offset=self.offset + part * step)
+            for part in range(3)
+        ]
+
+
+def read_header(file: Path) -> dict[str, Stored]:
+    """The tensors of a file by name. Raises InputError for a file that is cut short or damaged."""
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if not 2 <= length <= min(_LONGEST_HEADER, size - 8):
+                raise ValueError(f"its header would be {length} of {size} bytes")
+            header = json.loads(stream.read(length))
+        header.pop("__metadata__", None)
+        found = {name: _stored(file, 8 + length, entry) for name, entry in header.items()}
+        end = max((8 + length + entry["data_offsets"][1] for entry in header.values()), default=0)
+        if end != size:
+            raise ValueError(f"its header describes {end} bytes, the file has {size}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{file}: expected a whole safetensors file, found that {error}. Copy or convert the "
+            "file again"
+        ) from None
+    return found
+
+
+def _stored(file: Path, data: int, entry: Mapping[str, Sequence[int]]) -> Stored:
+    begin, end = entry["data_offsets"]
+    dtype = str(entry["dtype"])
+    shape = tuple(int(length) for length in entry["shape"])
+    if dtype in BYTES and prod(shape) * BYTES[dtype] != end - begin:
+        raise ValueError(f"a tensor {list(shape)} of {dtype} has {end - begin} bytes")
+    return Stored(file=file, dtype=dtype, shape=shape, offset=data + begin)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model's folder. Raises InputError where there are none."""
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if (folder / INDEX).is_file():
+        try:
+            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+            names = sorted(set(index["weight_map"].values()))
+        except (ValueError, KeyError, AttributeError) as error:
+            raise InputError(f"{folder / INDEX}: expected `weight_map`, found {error}") from None
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing:
+            told = ", ".join(missing)
+            raise InputError(f"{folder}: expected the files that {INDEX} names, missing: {told}")
+        return [folder / name for name in names]
+    pickled = sorted(path.name for path in folder.glob("pytorch_model*.bin"))
+    if pickled:
+        raise InputError(
+            f"{folder}: expected {WEIGHTS}, found {', '.join(pickled)}, which are pickles and can "
+            "run any program when they are read. If you trust where they come from, convert them "
+            "with transformers: AutoModelForMaskedLM.from_pretrained(FOLDER)"
+            ".save_pretrained(NEW_FOLDER), and copy the tokenizer's files to NEW_FOLDER"
+        )
+    raise InputError(f"{folder}: expected {WEIGHTS} or {INDEX}, found neither")
+
+
+def read_headers(files: Sequence[Path]) -> dict[str, Stored]:
+    """The tensors of all the files of one model."""
+    found: dict[str, Stored] = {}
+    for file in files:
+        found |= read_header(file)
+    return found
+
+
+def write(
+    file: Path,
+    tensors: Mapping[str, Sequence[Stored]],
+    *,
+    dtype: str = "F32",
+    check_finite: bool = False,
+) -> None:
+    """Writes tensors, each the rows of its parts one after another, in one precision.
+
+    Raises InputError for a value that is not finite, if that is to be checked.
+    """
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    position = 0
+    for name, parts in tensors.items():
+        shape = [sum(part.shape[0] for part in parts), *parts[0].shape[1:]]
+        size = prod(shape) * BYTES[dtype]
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, position + size]}
+        position += size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8 bytes
+    with file.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        for name, parts in tensors.items():
+            for part in parts:
+                for chunk in _converted(part, dtype):
+                    if check_finite:
+                        _require_finite(chunk, dtype, part.file, name)
+                    stream.write(chunk)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def require_finite(name: str, tensor: Stored) -> None:
+    """Reads a tensor. Raises InputError if it holds NaN or an infinite value."""
+    for chunk in _chunks(tensor):
+        _require_finite(chunk, tensor.dtype, tensor.file, name)
+
+
+def equal(first: Stored, second: Stored) -> bool:
+    """Whether two tensors hold the same bytes."""
+    if (first.dtype, first.shape) != (second.dtype, second.shape):
+        return False
+    return all(a == b for a, b in zip(_chunks(first), _chunks(second), strict=True))
+
+
+def _chunks(tensor: Stored) -> Iterator[bytes]:
+    left = tensor.size
+    with tensor.file.open("rb") as stream:
+        stream.seek(tensor.offset)
+        while left:
+            chunk = _read(stream, min(left, _CHUNK), tensor.file)
+            left -= len(chunk)
+            yield chunk
+
+
+def _read(stream: BinaryIO, size: int, file: Path) -> bytes:
+    chunk = stream.read(size)
+    if len(chunk) != size:
+        raise InputError(f"{file}: the file has become shorter while it was read")
+    return chunk
+
+
+def _converted(tensor: Stored, dtype: str) -> Iterator[bytes]:
+    """The tensor's bytes in another precision; the same bytes where it has it already."""
+    for chunk in _chunks(tensor):
+        yield chunk if tensor.dtype == dtype else _as_bytes(_as_floats(chunk, tensor.dtype), dtype)
+
+
+def _as_floats(chunk: bytes, dtype: str) -> np.ndarray:
+    if dtype == "BF16":  # the upper half of a 32-bit number
+        return (np.frombuffer(chunk, "<u2").astype("<u4") << 16).view("<f4")
+    return np.frombuffer(chunk, "<f4" if dtype == "F32" else "<f2").astype("<f4")
+
+
+def _as_bytes(values: np.ndarray, dtype: str) -> bytes:
+    if dtype == "F32":
+        return values.tobytes()
+    bits = values.view("<u4")
+    # To the nearest; halfway to the even one. NaN stays NaN.
+    rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) >> 16
+    return np.where(np.isnan(values), 0x7FC0, rounded).astype("<u2").tobytes()
+
+
+def _require_finite(chunk: bytes, dtype: str, file: Path, name: str) -> None:
+    if not np.isfinite(_as_floats(chunk, dtype)).all():
+        raise InputError(
+            f"{file}: {name}: expected finite numbers, found NaN or infinity: the weights are "
+            "damaged, or their training had diverged"
+        )
