@@ -14,8 +14,8 @@ import json
 import math
 import re
 import typing
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from json.encoder import encode_basestring
 from types import UnionType
 from typing import Any
@@ -65,14 +65,10 @@ def stage_key(
     encoder = encoder or Encoder()
     if not isinstance(inputs, EncodedInputs):
         inputs = EncodedInputs.of(inputs)
-    content = {
-        "algorithm": encoder.whole(ALGORITHM),
-        "config": encoder.whole(config),
-        "inputs": f"{{{inputs.text}}}",
-        "stage": encoder.whole(stage),
-        "version": encoder.whole(version),
-    }
-    return f"{slug}-{_digest(_object(content))}"
+    return f"{slug}-" + _digest(
+        f'{{"algorithm":{ALGORITHM},"config":{encoder.whole(config)},"inputs":{{{inputs.text}}},'
+        f'"stage":{_quoted(stage)},"version":{version}}}'
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,15 +105,15 @@ class Encoder:
     def whole(self, value: object) -> str:
         """The encoding of a value of which only the parts come again. Raises IdentityError."""
         try:
-            text = _scalar(value)
-            return self._container(value) if text is None else text
+            write = _SCALARS.get(type(value))
+            return self._container(value) if write is None else write(value)
         except _FormError as fault:
             raise IdentityError(f"value{_path_to_fault(value)}: {fault}") from None
 
     def _text(self, value: object) -> str:
-        text = _scalar(value)
-        if text is not None:
-            return text
+        write = _SCALARS.get(type(value))
+        if write is not None:
+            return write(value)
         known = self._known.get(id(value))
         if known is not None:
             return known[1]
@@ -178,18 +174,29 @@ def _path_to_fault(value: Any) -> str:
     return ""
 
 
-def _scalar(value: object) -> str | None:
-    """The encoding of text, a number, true, false or null; None for all else."""
-    kind = type(value)
-    if kind is str:
-        return _quoted(typing.cast(str, value))
-    if kind is int:
-        return int.__repr__(typing.cast(int, value))
-    if kind is float:
-        return _number(typing.cast(float, value))
-    if kind is bool:
-        return "true" if value else "false"
-    return "null" if value is None else None
+@lru_cache(maxsize=100_000)
+def _quoted(value: str) -> str:
+    try:
+        _ = value.isascii() or value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _FormError(f"text that is not Unicode: {value!r}") from None
+    return encode_basestring(value)
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        raise _FormError(f"expected a finite number, found {value!r}")
+    return float.__repr__(value + 0.0)  # -0.0 equals 0.0, so both must have one form
+
+
+_SCALARS: dict[type, Callable[[Any], str]] = {
+    str: _quoted,
+    int: int.__repr__,
+    float: _number,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda value: "null",
+}
+"""How text, numbers, true, false and null are written; all else is a container or has no form."""
 
 
 def _object(texts: Mapping[str, str]) -> str:
@@ -223,20 +230,6 @@ def _encoded_fields(kind: Any) -> tuple[_Field, ...]:
             absent = canonical(value).decode("utf-8")
         result.append(_Field(field.name, encode_basestring(field.name), is_float, absent))
     return tuple(result)
-
-
-def _quoted(value: str) -> str:
-    try:
-        _ = value.isascii() or value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise _FormError(f"text that is not Unicode: {value!r}") from None
-    return encode_basestring(value)
-
-
-def _number(value: float) -> str:
-    if not math.isfinite(value):
-        raise _FormError(f"expected a finite number, found {value!r}")
-    return float.__repr__(value + 0.0)  # -0.0 equals 0.0, so both must have one form
 
 
 def _is_float(hint: Any) -> bool:
