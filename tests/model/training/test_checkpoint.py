@@ -14,7 +14,7 @@ from model.encoder.encoder import build
 from model.stages import PretrainingStage
 from model.training import checkpoint, distributed, pretraining
 from model.training.engine import Engine
-from model.training.pretraining import parts_of
+from model.training.loop import parts_of
 from tests.model.training.ranks import started, together
 from tests.model.training.test_parallel import RATE, RECIPE, ROWS, batch, encoder
 
