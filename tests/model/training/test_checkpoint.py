@@ -66,14 +66,12 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     with Engine(build(encoder("pre"), ROWS, seed=5), RECIPE) as engine:
         checkpoint.save(tmp_path, 3, engine, {})
     wider = EncoderConfig(layers=2, width=64, heads=8, max_positions=12, norm="post")
-    with Engine(build(wider, ROWS + 1, seed=5), RECIPE) as engine:
-        with pytest.raises(InputError, match="found another: ") as caught:
-            checkpoint.restore(tmp_path, engine)
-    for text in (
-        "norm 'pre' instead of 'post'",
-        "rows 1003 instead of 1004",
-        "width 32 instead of",
+    with (
+        Engine(build(wider, ROWS + 1, seed=5), RECIPE) as engine,
+        pytest.raises(InputError, match="found another: ") as caught,
     ):
+        checkpoint.restore(tmp_path, engine)
+    for text in ("norm 'pre' instead of 'post'", "rows 1003 instead of 1004", "width 32 instead"):
         assert text in str(caught.value)
     assert "layers" not in str(caught.value)
 
