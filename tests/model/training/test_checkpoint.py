@@ -15,7 +15,7 @@ from model.errors import InputError
 from model.stages import PretrainingStage
 from model.training import checkpoint, distributed, pretraining
 from model.training.engine import Engine
-from model.training.pretraining import parts_of
+from model.training.loop import parts_of
 from tests.model.training.ranks import started, together
 from tests.model.training.test_parallel import RATE, RECIPE, ROWS, batch, encoder
 
