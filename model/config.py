@@ -323,6 +323,12 @@ class CellConfig:
     def _check_language_embeddings(self) -> None:
         if not self.encoder.language_embeddings:
             return
+        _require(
+            self.checkpoint is None,
+            "encoder.language_embeddings",
+            "false for a cell that starts from a checkpoint, for those published have none",
+            True,
+        )
         tasks = {name: task for name, task in self.tasks.items() if task is not None}
         for key, languages in {
             "evaluation.languages": self.evaluation.languages or [],

@@ -125,7 +125,9 @@ def _train(
 ) -> dict[str, Tensor]:
     """The whole weights after the last update, on rank 0; nothing on the others."""
     recipe = config.pretraining
-    rows = context.micro_batch or sequences_at_once(recipe, len(model.lm_head.bias), context.device)
+    # Of the fullest rank: all must cut the batch alike, and shards may differ by a row.
+    vocabulary = -(-model.encoder.rows // distributed.tensor_parallel())
+    rows = context.micro_batch or sequences_at_once(recipe, vocabulary, context.device)
     each = -(-recipe.batch_size // distributed.data_parallel())
     micro_batches = -(-each // rows)
     with Engine(model, recipe, context=context, micro_batches=micro_batches) as engine:
