@@ -25,6 +25,9 @@ _CANDIDATES = 50
 """Successors that are compared field by field at most; a larger change has no single cause."""
 
 
+_SAMPLE = 10
+
+
 @dataclass(frozen=True, kw_only=True)
 class Orphan:
     """An artifact in the store that a study's last run wanted and that it does not want now."""
@@ -45,7 +48,7 @@ def record(study: "Study", graph: Graph) -> None:
         stages.setdefault(stage, []).append(key)
     text = json.dumps({"stages": stages}, indent=1, sort_keys=True) + "\n"
     path = study.folder / FILE
-    if not (path.is_file() and path.read_text(encoding="utf-8") == text):
+    if not (path.is_file() and path.read_bytes() == text.encode()):
         replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
@@ -80,13 +83,14 @@ def orphaned(study: "Study", graph: Graph, store: "Store") -> list[StageId]:
     return sorted(id for id in before if id[1] in published[id[0]])
 
 
-def explain(study: "Study", graph: Graph, store: "Store") -> list[Orphan]:
+def explain(
+    study: "Study", graph: Graph, store: "Store", orphans: Sequence[StageId]
+) -> list[Orphan]:
     """Each orphan with what takes its place, which is the newly wanted stage that is most like it.
 
     Most like it means the fewest fields that differ. An orphan without a newly wanted stage of its
     kind has no successor: the study does not ask for its like any more.
     """
-    orphans = orphaned(study, graph, store)
     before = recorded(study.folder) or set()
     new: dict[str, list[StageId]] = {stage: [] for stage, _ in orphans}
     for id in graph.stages:
@@ -107,6 +111,8 @@ def _explained(id: StageId, new: list[StageId], before: Records, now: Records) -
         found = artifacts(own, record, before, now)
         if best is None or len(found) < best[0]:
             best = (len(found), other[1], found)
+        if len(found) == 1:
+            break  # nothing is more like it
     if best is None:
         return Orphan(stage=id[0], key=id[1], successor=None)
     return Orphan(stage=id[0], key=id[1], successor=best[1], differences=best[2])
@@ -117,7 +123,15 @@ def _slug(id: StageId) -> str:
     return id[1].rpartition("-")[0]
 
 
-def summary(orphans: Sequence[Orphan]) -> str:
+def summary(orphans: Sequence[StageId]) -> str:
     """`3 pretraining, 1 tokenizer`."""
-    counts = Counter(orphan.stage for orphan in orphans)
+    counts = Counter(stage for stage, _ in orphans)
     return ", ".join(f"{count} {stage}" for stage, count in counts.items())
+
+
+def sample(orphans: Sequence[StageId]) -> list[StageId]:
+    """A few orphans of each kind, which tell the cause of all without a look at each."""
+    kinds: dict[str, list[StageId]] = {}
+    for id in orphans:
+        kinds.setdefault(id[0], []).append(id)
+    return [id for ids in kinds.values() for id in ids[:_SAMPLE]]

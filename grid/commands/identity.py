@@ -68,11 +68,11 @@ def _orphans(options: Namespace) -> int:
     if wanted.recorded(study.folder) is None:
         say(f"{study.name} has not run at scale {study.scale} in the store {study.store}")
         return DONE
-    orphans = wanted.explain(study, graph, store)
+    orphans = wanted.orphaned(study, graph, store)
     if not orphans:
         say("every artifact of its last run is used")
         return DONE
-    tables.write(orphans_frame(orphans), options.format)
+    tables.write(orphans_frame(wanted.explain(study, graph, store, orphans)), options.format)
     return DONE
 
 

@@ -108,23 +108,23 @@ def _tell_orphans(study: "Study", graph: "Graph") -> None:
     from grid import wanted
     from grid.why import text
 
-    orphans = wanted.explain(study, graph, study.open_store())
+    store = study.open_store()
+    orphans = wanted.orphaned(study, graph, store)
     if not orphans:
         return
     say(
         f"{len(orphans)} artifacts of its last run are not used any more "
         f"({wanted.summary(orphans)}):"
     )
-    causes: dict[str, int] = {}
-    for orphan in orphans:
+    causes = []
+    for orphan in wanted.explain(study, graph, store, wanted.sample(orphans)):
         told = "; ".join(
             f"{found.field} was {text(found.a, found.b)}, is {text(found.b, found.a)}"
             for found in orphan.differences
         )
-        cause = told or "nothing takes their place"
-        causes[cause] = causes.get(cause, 0) + 1
-    for cause, count in list(causes.items())[:_NAMED]:
-        say(f"  {count:>5}  {cause}")
+        causes.append(told or "nothing takes their place")
+    for cause in list(dict.fromkeys(causes))[:_NAMED]:
+        say(f"  {cause}")
     say(f"  python -m grid why {study.file} lists them")
 
 

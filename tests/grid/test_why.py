@@ -104,7 +104,7 @@ def test_a_changed_default_and_a_new_version_name_what_they_orphan(
     (ran / "newer.yaml").write_text(site.replace("version: 1", "version: 2"))
     study = grid_package.load("own.yaml", site="newer.yaml")
     graph, store = study.graph(), study.open_store()
-    orphans = wanted.explain(study, graph, store)
+    orphans = wanted.explain(study, graph, store, wanted.orphaned(study, graph, store))
     assert [orphan.stage for orphan in orphans] == ["command"] * 2
     for orphan in orphans:
         (difference,) = orphan.differences
