@@ -1,4 +1,4 @@
-"""Which stages a cell needs: declarations, and each stage's configuration, inputs and key.
+"""Which stages a cell needs: each stage's configuration, inputs and key.
 
 A stage's configuration holds only what can change its output, in one form: what is without effect
 is left out (a generated world beside text from files) and what is implied is written out (the
@@ -11,10 +11,12 @@ from typing import Any, Protocol, TypeVar
 
 from grid import budget
 from grid.checkpoints import Checkpoints, published_slug
+from grid.command_stage import command_stage
 from grid.declarations import FILES, declare
 from grid.graph import Graph, Stage, StageId
 from grid.identity import Encoder, digest
 from grid.inputs import Inputs
+from grid.programs import Program
 from grid.source_files import Sources
 from grid.store import Store
 from model import stages
@@ -33,24 +35,34 @@ class Cell(Protocol):
     def config(self) -> CellConfig: ...
 
 
-def build(cells: Sequence[Cell], *, locations: Mapping[str, str], store: Store) -> Graph:
+def build(
+    cells: Sequence[Cell],
+    *,
+    locations: Mapping[str, str],
+    store: Store,
+    programs: Mapping[str, Program] | None = None,
+) -> Graph:
     """The graph of all cells. Reads and checks the files of sources that are not synthetic.
 
-    `locations` maps a source's name to its folder. Raises StudyError for a source without a
-    location, InputError for missing or unusable files.
+    `locations` maps a source's name to its folder, `programs` a command's to how it is started.
+    Raises StudyError for a source without a location or a command without a program, InputError
+    for missing or unusable files.
     """
-    sources = Sources(locations, store)
-    builder = _Builder(sources)
+    builder = _Builder(Sources(locations, store), programs or {})
     for cell in cells:
         builder.graph.cells[cell.id] = builder.cell(cell.config)
     return builder.graph
 
 
 def stages_of(
-    config: CellConfig, *, locations: Mapping[str, str], store: Store
+    config: CellConfig,
+    *,
+    locations: Mapping[str, str],
+    store: Store,
+    programs: Mapping[str, Program] | None = None,
 ) -> dict[str, Stage]:
     """The stages that one cell needs, by role (see `Graph`), inputs first."""
-    builder = _Builder(Sources(locations, store))
+    builder = _Builder(Sources(locations, store), programs or {})
     roles = builder.cell(config)
     return {role: builder.graph.stages[id] for role, id in roles.items()}
 
@@ -89,9 +101,10 @@ class _Text:
 class _Builder:
     """Adds cells to a graph, one stage after the other; shared stages are made once."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, programs: Mapping[str, Program]) -> None:
         self.graph = Graph()
         self._sources = sources
+        self._programs = programs
         self._encoder = Encoder()
         self._checkpoints = Checkpoints(sources)
         self._corpora: dict[tuple[str, str], StageId] = {}
@@ -108,18 +121,29 @@ class _Builder:
         known = f"text {config.checkpoint} {as_it_is}"
         text = self._once(known, said, lambda: self._text(config))
         roles = replace(text.roles, config=config, stages=dict(text.roles.stages))
+        if not any(own and own.replaces_pretraining for own in config.commands.values()):
+            self._trained(roles, text)
+        for name, own in sorted(config.commands.items()):
+            if own is not None:
+                roles.stages[f"command/{name}"] = self._command(roles, name)
+                self.graph.targets.add(roles.stages[f"command/{name}"])
+        return roles.stages
+
+    def _trained(self, roles: _Roles, text: _Text) -> None:
+        """The built-in pretraining, and what is measured of it."""
         roles.stages["pretraining"] = (
-            roles.stages["checkpoint"] if as_it_is else self._pretraining(roles, text)
+            roles.stages["checkpoint"]
+            if _as_it_is(roles.config)
+            else self._pretraining(roles, text)
         )
         roles.stages["evaluation"] = self._evaluation(roles, text)
-        for task, task_config in sorted(config.tasks.items()):
+        for task, task_config in sorted(roles.config.tasks.items()):
             if task_config is not None:
                 roles.stages[f"task/{task}"] = self._task(roles, text, task, task_config)
                 tuned = self._finetuning(roles, text, task, task_config)
                 roles.stages[f"finetuning/{task}"] = tuned
                 self.graph.targets.add(tuned)
         self.graph.targets.update((roles.stages["pretraining"], roles.stages["evaluation"]))
-        return roles.stages
 
     def _once(self, name: str, parts: Sequence[object], make: Callable[[], Made]) -> Made:
         """What is made of the very same parts of cells is made, and so encoded, only once."""
@@ -325,6 +349,17 @@ class _Builder:
                 encoder=self._encoder,
             )
         )
+
+    def _command(self, roles: _Roles, name: str) -> StageId:
+        stage = command_stage(
+            roles.config,
+            name,
+            roles.stages,
+            self._programs,
+            slug=f"{name}-{_model_slug(roles.config)}",
+            locations=self._locations(roles.config.corpus.source),
+        )
+        return self.graph.add(stage)
 
     def _locations(self, source: str) -> dict[str, str]:
         return {} if source == "synthetic" else {FILES: str(self._sources.folder(source))}

@@ -84,6 +84,7 @@ class Studies:
         from grid.graph import united
         from grid.launch import local
         from grid.results import publish, refuse_foreign
+        from grid.wanted import record_all
 
         execution = self.execution
         if workers is not None:
@@ -92,7 +93,9 @@ class Studies:
             study.check_placement()
             refuse_foreign(study)
         graphs = [study.graph() for study in self.studies]
+        unwritten = record_all(self.studies, graphs)
         report = local.run(united(graphs), self.open_store(), execution=execution)
+        report.unwritten = unwritten
         for study, graph in zip(self.studies, graphs, strict=True):
             try:
                 publish(study, graph)

@@ -44,6 +44,7 @@ def job_of(
         "spike": execution.spike,
         "monitors": execution.monitors,
         "locations": dict(stage.locations),
+        "command": None if stage.command is None else dict(stage.command),
         "revision": revision(),
         "wait": wait,
         "stale": None if stale is None else asdict(stale),

@@ -1,4 +1,4 @@
-"""The commands of `python -m grid`, each on the options that grid/cli.py has read."""
+"""`run`, `plan`, `results` and `show`: what is in a study, and what comes of it."""
 
 import json
 import subprocess
@@ -9,36 +9,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid.cli import DONE, FAILED
+from grid.commands import each, load_studies, load_study, say
 from grid.errors import StudyError
-from grid.studies import Studies, load_studies
-from grid.study import Study, load
 
 if TYPE_CHECKING:
     import polars
 
+    from grid.graph import Graph
     from grid.launch.report import Report
+    from grid.studies import Studies
+    from grid.study import Study
 
-STUDY_ENDINGS = (".yaml", ".yml", ".json")
 _NAMED = 12
 """Blocked stages that a message names."""
 
 
 def run(options: Namespace) -> int:
     """Runs what is missing; prints the results table and draws the figures."""
+    studies = load_studies(options)
+    count = f"{len(studies.cells)} cells at scale {studies.scale}"
+    say(f"{studies.title}: {count}, store {studies.store}")
+    return conclude(studies, studies.run(workers=options.workers), options.format)
+
+
+def conclude(studies: "Study | Studies", report: "Report", format: str) -> int:
+    """After a run: tells what happened, prints the results table and draws the figures."""
     from grid.results import RESULTS, read_frame
 
-    studies = _load_several(options)
-    count = f"{len(studies.cells)} cells at scale {studies.scale}"
-    _say(f"{studies.title}: {count}, store {studies.store}")
-    report = studies.run(workers=options.workers)
     _tell(report)
     if report.unwritten is not None:
         return FAILED
-    frames = [read_frame(study.folder / RESULTS) for study in _each(studies)]
-    _print_results(studies, frames, options.format)
+    frames = [read_frame(study.folder / RESULTS) for study in each(studies)]
+    _print_results(studies, frames, format)
     drawn = [
-        frame.is_empty() or _draw(study, options.format)
-        for study, frame in zip(_each(studies), frames, strict=True)
+        frame.is_empty() or _draw(study, format)
+        for study, frame in zip(each(studies), frames, strict=True)
     ]
     return DONE if report.ok and all(drawn) else FAILED
 
@@ -50,33 +55,35 @@ def plan(options: Namespace) -> int:
     """
     from grid import tables
 
-    study = _load_several(options)
+    study = load_studies(options)
     study.check_placement(machine=False)
     tables.write(study.plan(), options.format)
     for note in study.notes:
-        _say(note)
+        say(note)
     try:
         graph = study.graph()
     except StudyError as error:
-        _say(f"its stages are not counted: {error}")
+        say(f"its stages are not counted: {error}")
         return DONE
     states = list(graph.states(study.open_store()).items())
     wanted = sum(len(roles) for roles in graph.cells.values())
-    _say(
+    say(
         f"{len(study.cells)} cells need {wanted} stages; shared, they are {len(states)}, of which "
         f"{sum(state == 'done' for _, state in states)} are done"
     )
     for name in dict.fromkeys(name for name, _ in graph.stages):
         own = [state for (stage, _), state in states if stage == name]
-        _say(f"  {name:<12} {len(own):>5}  to run {own.count('to run'):>5}")
+        say(f"  {name:<12} {len(own):>5}  to run {own.count('to run'):>5}")
+    for part in each(study):
+        _tell_orphans(part, graph)
     study.check_placement(machine=study.execution.ranks > 1)
     return DONE
 
 
 def results(options: Namespace) -> int:
     """Prints the summary as a table, or every row in the other formats."""
-    studies = _load_several(options)
-    frames = [study.results() for study in _each(studies)]
+    studies = load_studies(options)
+    frames = [study.results() for study in each(studies)]
     _print_results(studies, frames, options.format)
     return DONE
 
@@ -86,7 +93,7 @@ def show(options: Namespace) -> int:
     from grid import tables
     from grid.origins import origins_frame
 
-    study = _load(options)
+    study = load_study(options)
     cell = study.cell(options.cell)
     if options.format == "table":
         print(f"cell {cell.id} (number {cell.number}), in {', '.join(cell.blocks)}")
@@ -96,84 +103,44 @@ def show(options: Namespace) -> int:
     return DONE
 
 
-def status(options: Namespace) -> int:
-    """Prints one row for each stage: its state, attempts, and what the last failure said."""
-    from grid import tables
-    from grid.status import status_frame
+def _tell_orphans(study: "Study", graph: "Graph") -> None:
+    """Which artifacts of the last run this study does not use any more, and why."""
+    from grid import wanted
+    from grid.why import text
 
-    frame = status_frame(_load_several(options))
-    tables.write(frame, options.format)
-    counts = dict(frame["state"].value_counts().sort("state").iter_rows())
-    _say(", ".join(f"{count} {state}" for state, count in counts.items()))
-    return FAILED if "failed" in counts else DONE
-
-
-def logs(options: Namespace) -> int:
-    """Prints the latest attempt's logs of each stage of a cell that has one."""
-    from grid.outcome import logs_of
-
-    study = _load(options)
-    cell = study.cell(options.cell)
-    graph, store = study.graph(), study.open_store()
-    tried = False
-    for stage, key in dict.fromkeys(graph.cells[cell.id].values()):
-        for attempt in store.attempts(stage, key)[-1:]:
-            tried = True
-            print(f"==> {stage} {key}, attempt {attempt.name}: {attempt / 'log'}")
-            for log in logs_of(attempt):  # one for each rank
-                if log.name != "log":
-                    print(f"--> {log}")
-                print(log.read_text(encoding="utf-8", errors="replace").rstrip())
-    if not tried:
-        _say(f"no logs: no stage of {cell.id} has been tried in the store {study.store}")
-    return DONE
-
-
-def _load(options: Namespace) -> Study:
-    return load(
-        options.study,
-        *options.overrides,
-        scale=options.scale,
-        store=options.store,
-        site=options.site,
+    store = study.open_store()
+    orphans = wanted.orphaned(study, graph, store)
+    if not orphans:
+        return
+    say(
+        f"{len(orphans)} artifacts of its last run are not used any more "
+        f"({wanted.summary(orphans)}):"
     )
-
-
-def _load_several(options: Namespace) -> Study | Studies:
-    """The study that the call names, or all of them where it names several."""
-    more = [text for text in options.overrides if text.endswith(STUDY_ENDINGS) and "=" not in text]
-    if not more:
-        return _load(options)
-    return load_studies(
-        [options.study, *more],
-        *(text for text in options.overrides if text not in more),
-        scale=options.scale,
-        store=options.store,
-        site=options.site,
-    )
-
-
-def _each(studies: Study | Studies) -> tuple[Study, ...]:
-    return studies.studies if isinstance(studies, Studies) else (studies,)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    causes = []
+    for orphan in wanted.explain(study, graph, store, wanted.sample(orphans)):
+        told = "; ".join(
+            f"{found.field} was {text(found.a, found.b)}, is {text(found.b, found.a)}"
+            for found in orphan.differences
+        )
+        causes.append(told or "nothing takes their place")
+    for cause in list(dict.fromkeys(causes))[:_NAMED]:
+        say(f"  {cause}")
+    say(f"  python -m grid why {study.file} lists them")
 
 
 def _print_results(
-    studies: Study | Studies, frames: "Sequence[polars.DataFrame]", format: str
+    studies: "Study | Studies", frames: "Sequence[polars.DataFrame]", format: str
 ) -> None:
     from grid import tables
     from grid.results import summary
     from grid.studies import stacked
 
     if format != "table":
-        tables.write(stacked(_each(studies), frames), format)
+        tables.write(stacked(each(studies), frames), format)
         return
-    for study, frame in zip(_each(studies), frames, strict=True):
+    for study, frame in zip(each(studies), frames, strict=True):
         if frame.is_empty():
-            _say("no results yet: nothing of this study has been pretrained in this store")
+            say("no results yet: nothing of this study has been pretrained in this store")
             continue
         note = " (synthetic text)" if frame["synthetic"].all() else ""
         print(f"{study.title}, scale {study.scale}{note}: means over seeds")
@@ -183,28 +150,28 @@ def _print_results(
 
 def _tell(report: "Report") -> None:
     """What ran, what was found, and what failed with the place of its log."""
-    _say(
+    say(
         f"{len(report.done)} stages run, {len(report.cached)} found in the store, "
         f"{report.wall_seconds:.1f} s"
         + (f", workers busy {report.busy:.0%} of it" if report.done else "")
     )
     for stage in report.stopped:
-        _say(f"stopped: {stage}; the same command goes on with it")
+        say(f"stopped: {stage}; the same command goes on with it")
     for failure in report.failed:
-        _say(f"failed: {failure.stage}: {failure.message}")
+        say(f"failed: {failure.stage}: {failure.message}")
         if failure.log is not None:
-            _say(f"  log: {failure.log}")
+            say(f"  log: {failure.log}")
     waiting: dict[str, list[str]] = {}
     for blocked in report.blocked:
         waiting.setdefault(str(blocked.because), []).append(str(blocked.stage))
     for because, names in waiting.items():
         more = f" and {len(names) - _NAMED} more (see status)" if len(names) > _NAMED else ""
-        _say(f"blocked by {because}: {', '.join(names[:_NAMED])}{more}")
+        say(f"blocked by {because}: {', '.join(names[:_NAMED])}{more}")
     if report.unwritten is not None:
-        _say(f"failed: the results: {report.unwritten}")
+        say(f"failed: the results: {report.unwritten}")
 
 
-def _draw(study: Study, format: str) -> bool:
+def _draw(study: "Study", format: str) -> bool:
     """Draws the study's figures in a process of their own, unless they show these results."""
     from grid.results import results_sha256
 
@@ -219,9 +186,7 @@ def _draw(study: Study, format: str) -> bool:
     output = None if format == "table" else sys.stderr.fileno()
     status = subprocess.run(command, stdout=output, check=False).returncode
     if status != 0:
-        _say(
-            f"failed: the figures {', '.join(study.figures)} (python -m plots ended with {status})"
-        )
+        say(f"failed: the figures {', '.join(study.figures)} (python -m plots ended with {status})")
     return status == 0
 
 

@@ -2,24 +2,17 @@
 
 import re
 import shlex
-import sys
 from argparse import Namespace
 
 from grid.cli import DONE
-from grid.study import load
+from grid.commands import load_study, say
 
 
 def export(options: Namespace) -> int:
     """Writes a finished cell as a folder for transformers; prints the folder."""
     from grid.export import export
 
-    study = load(
-        options.study,
-        *options.overrides,
-        scale=options.scale,
-        store=options.store,
-        site=options.site,
-    )
+    study = load_study(options)
     folder = export(
         study,
         study.cell(options.cell),
@@ -48,7 +41,7 @@ def import_(options: Namespace) -> int:
     from model.encoder.published import check, inspect
 
     folder = options.folder.expanduser().absolute()
-    print(f"reading {folder}", file=sys.stderr, flush=True)
+    say(f"reading {folder}")
     published = inspect(folder)
     check(published)
     name = re.sub(r"[^a-z0-9]+", "_", folder.name.lower()).strip("_") or "checkpoint"
