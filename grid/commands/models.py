@@ -44,7 +44,8 @@ def import_(options: Namespace) -> int:
     say(f"reading {folder}")
     published = inspect(folder)
     check(published)
-    name = re.sub(r"[^a-z0-9]+", "_", folder.name.lower()).strip("_") or "checkpoint"
+    name = re.sub(r"[^a-z0-9]+", "_", folder.name.lower()).strip("_")
+    name = name if name[:1].isalpha() else f"model_{name}".strip("_")
     encoder = published.encoder
     parameters = sum(parameter.size for parameter in published.parameters)
     print(
