@@ -17,7 +17,7 @@ DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 COMMANDS = {
     "run": "run what is missing, then print the results and draw the figures",
-    "plan": "print the cells, and how many stages they share; runs nothing",
+    "plan": "print each cell's state, size, memory and time; runs nothing",
     "results": "print the results that are there",
     "show": "print the resolved configuration of a cell, and where each value was written",
     "status": "print which stages are done, to run or failed",
@@ -110,6 +110,12 @@ def _parser(command: str) -> argparse.ArgumentParser:
         type=_positive,
         help="stages that run side by side (one for each core)",
     )
+    if command == "plan":
+        parser.add_argument(
+            "--device-profile",
+            metavar="NAME",
+            help="the device to price for: cpu, v100, a100, h100 or h200 (execution.profile)",
+        )
     parser.add_argument(
         "--format", choices=FORMATS, default="table", help="of what is printed (%(default)s)"
     )
