@@ -86,6 +86,7 @@ class Pricer:
             _values(config.evaluation),
             task,
             scored,
+            len(config.languages) if encoder.language_embeddings else 0,
         )
         if key not in self._known:
             self._known[key] = self._price(config, replace(recipe, updates=updates), scored)
@@ -114,13 +115,14 @@ class Pricer:
         laid = smallest if wanted is None else self._lay_out(encoder, rows, recipe, wanted)
         update = self._update_seconds(laid.shape)
         start = start_seconds(laid.shape, self.calibration.seconds)
+        told_apart = len(config.languages) * encoder.width if encoder.language_embeddings else 0
         single = replace(laid.shape, data_parallel=1, tensor_parallel=1)
         return Price(
             rows=rows,
-            parameters=sizes.parameters(encoder, rows),
-            embedding_parameters=sizes.embedding_parameters(encoder, rows),
+            parameters=sizes.parameters(encoder, rows) + told_apart,
+            embedding_parameters=sizes.embedding_parameters(encoder, rows) + told_apart,
             formula_parameters=sizes.formula_parameters(encoder, config.tokenizer.vocab_size),
-            rank_parameters=rank_parameters(encoder, rows, laid.shape.tensor_parallel),
+            rank_parameters=rank_parameters(encoder, rows, laid.shape.tensor_parallel) + told_apart,
             updates=recipe.updates,
             tokens=sizes.tokens(recipe),
             flops=sizes.training_flops(encoder, rows, recipe),
