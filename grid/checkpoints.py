@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from grid import budget
+from grid.budget import rough
 from grid.declarations import declare
 from grid.graph import Stage
 from grid.source_files import Sources
@@ -69,7 +69,7 @@ class Checkpoints:
                 weights,
                 {},
                 f"published-w{config.encoder.width}-l{config.encoder.layers}",
-                seconds=budget.checkpoint_seconds(sum(file.bytes for file in weights.files)),
+                seconds=rough.checkpoint_seconds(sum(file.bytes for file in weights.files)),
                 locations=locations,
             ),
             "tokenizer": declare(

@@ -48,9 +48,9 @@ COMMANDS = {
         takes=(*_STUDY, "workers"),
     ),
     "plan": Command(
-        does="print the cells, and how many stages they share; runs nothing",
+        does="print each cell's state, size, memory and time; runs nothing",
         module="studies",
-        takes=_STUDY,
+        takes=(*_STUDY, "device_profile"),
     ),
     "results": Command(does="print the results that are there", module="studies", takes=_STUDY),
     "show": Command(
@@ -236,6 +236,13 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "help": "a path in the study file and a value in YAML: cell.pretraining.updates=10, "
             "replicates.seed=[1], blocks=all, locations.cc100=DIR, language_sets=FILE; run, plan, "
             "results and status also take more studies here, which then share their stages",
+        },
+    ),
+    "device_profile": (
+        ("--device-profile",),
+        {
+            "metavar": "NAME",
+            "help": "the device to price for: cpu, v100, a100, h100 or h200 (execution.profile)",
         },
     ),
     "folder": (("folder",), {"metavar": "DIR", "type": Path, "help": "a model's folder"}),

@@ -34,6 +34,10 @@ class Stage:
     """Threads that it uses whatever the execution says (a tokenizer's are part of its key)."""
     ranks: int = 1
     """Processes that compute it together: placement, not in the key."""
+    tensor_parallel: int | None = None
+    """Ranks of these that hold one model together; None: as the execution says."""
+    micro_batch: int | None = None
+    """Sequences that go through a rank's model at once; None: as the execution says."""
     resumable: bool = False
     """Whether it saves its state when it is asked to stop, and goes on from there."""
     seconds: float = 1.0

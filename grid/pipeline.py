@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from grid import budget
+from grid.budget import rough
+from grid.budget.text import corpus_cost, shard_cost, tokenizer_cost
 from grid.checkpoints import Checkpoints, published_slug
 from grid.command_stage import command_stage
 from grid.declarations import FILES, declare
@@ -41,14 +42,16 @@ def build(
     locations: Mapping[str, str],
     store: Store,
     programs: Mapping[str, Program] | None = None,
+    sources: Sources | None = None,
 ) -> Graph:
     """The graph of all cells. Reads and checks the files of sources that are not synthetic.
 
-    `locations` maps a source's name to its folder, `programs` a command's to how it is started.
+    `locations` maps a source's name to its folder, `programs` a command's to how it is started,
+    and `sources` says where files are found instead (grid/budget/unlocated.py).
     Raises StudyError for a source without a location or a command without a program, InputError
     for missing or unusable files.
     """
-    builder = _Builder(Sources(locations, store), programs or {})
+    builder = _Builder(sources or Sources(locations, store), programs or {})
     for cell in cells:
         builder.graph.cells[cell.id] = builder.cell(cell.config)
     return builder.graph
@@ -204,7 +207,7 @@ class _Builder:
             ),
             {},
             f"{language}-{'synthetic' if synthetic else FILES}",
-            seconds=budget.corpus_seconds(_bytes(corpus, files)),
+            seconds=corpus_cost(_bytes(corpus, files)).cpu_seconds,
             locations=self._locations(corpus.source),
         )
         self._corpora[known] = self.graph.add(stage)
@@ -213,14 +216,14 @@ class _Builder:
     def _tokenizer(self, roles: _Roles, languages: list[str]) -> StageId:
         tokenizer = replace(roles.config.tokenizer, languages=languages)
         inputs = {f"corpus/{code}": roles.stages[f"corpus/{code}"] for code in languages}
-        text = sum(self._text_bytes(id) for id in inputs.values())
+        cost = tokenizer_cost(tokenizer, [self._text_bytes(id) for id in inputs.values()])
         return self.graph.add(
             declare(
                 "tokenizer",
                 stages.TokenizerStage(tokenizer=tokenizer),
                 inputs,
                 _tokenizer_slug(tokenizer),
-                seconds=budget.tokenizer_seconds(min(text, tokenizer.sample_bytes)),
+                seconds=cost.cpu_seconds,
                 threads=tokenizer.threads,
                 locations=self._locations(roles.config.corpus.source),
             )
@@ -229,12 +232,14 @@ class _Builder:
     def _shard(self, roles: _Roles, language: str) -> StageId:
         corpus, tokenizer = roles.stages[f"corpus/{language}"], roles.stages["tokenizer"]
         if (corpus, tokenizer) not in self._shards:
+            pieces = roles.config.tokenizer.vocab_size
+            cost = shard_cost(self._text_bytes(corpus), language, pieces)
             stage = declare(
                 "shards",
                 stages.ShardsStage(language=language),
                 {"corpus": corpus, "tokenizer": tokenizer},
                 f"{language}-{roles.tokenizer_slug}",
-                seconds=budget.shards_seconds(self._text_bytes(corpus)),
+                seconds=cost.cpu_seconds,
                 locations=self._locations(roles.config.corpus.source),
             )
             self._shards[corpus, tokenizer] = self.graph.add(stage)
@@ -267,7 +272,7 @@ class _Builder:
                 ),
                 text.to_train,
                 _model_slug(config),
-                seconds=budget.pretraining_seconds(
+                seconds=rough.pretraining_seconds(
                     pretraining, encoder, config.tokenizer.vocab_size, len(languages)
                 ),
                 encoder=self._encoder,
@@ -288,7 +293,7 @@ class _Builder:
                 stages.EvaluationStage(languages=languages, evaluation=evaluation),
                 text.scored_corpora.then(trained).then(text.scored_shards),
                 _model_slug(config),
-                seconds=budget.evaluation_seconds(
+                seconds=rough.evaluation_seconds(
                     evaluation,
                     config.encoder,
                     config.tokenizer.vocab_size,
@@ -344,7 +349,7 @@ class _Builder:
                     "task": roles.stages[f"task/{task}"],
                 },
                 f"{task}-{_model_slug(roles.config)}",
-                seconds=budget.finetuning_seconds(config, roles.config.encoder, len(languages)),
+                seconds=rough.finetuning_seconds(config, roles.config.encoder, len(languages)),
                 locations=self._locations(config.source),
                 encoder=self._encoder,
             )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from grid.graph import Graph
     from grid.launch.report import Report
+    from grid.plan import Plan
     from grid.store import Store
 
 
@@ -71,9 +72,15 @@ class Studies:
         for study in self.studies:
             study.check_placement(machine=machine)
 
-    def plan(self) -> "polars.DataFrame":
+    def priced(self, profile: str | None = None) -> "Plan":
+        """As `Study.priced`: what the studies share is counted once."""
+        from grid.plan import Plan
+
+        return Plan(*self.studies, profile=profile)
+
+    def plan(self, profile: str | None = None) -> "polars.DataFrame":
         """The plans one below the other; an axis that a study lacks is null in its rows."""
-        return stacked(self.studies, [study.plan() for study in self.studies])
+        return self.priced(profile).frame()
 
     def results(self) -> "polars.DataFrame":
         """The results one below the other; an axis that a study lacks is null in its rows."""

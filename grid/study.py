@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from grid.graph import Graph, StageId
     from grid.launch.report import Report
+    from grid.plan import Plan
     from grid.store import Store
 
 DEFAULT_STORE = "runs"
@@ -163,13 +164,17 @@ class Study:
 
         check_cells(self.cells, self.execution, self.tree)
         if machine:
-            check_gpus(self.execution, self.tree)
+            check_gpus(self.cells, self.execution, self.tree)
 
-    def plan(self) -> "polars.DataFrame":
-        """One row for each cell: number, id, blocks, value on each axis, number of languages."""
-        from grid.results import plan_frame
+    def priced(self, profile: str | None = None) -> "Plan":
+        """Its plan on a device profile (`execution.profile`): states, sizes, memory, time."""
+        from grid.plan import Plan
 
-        return plan_frame(self)
+        return Plan(self, profile=profile)
+
+    def plan(self, profile: str | None = None) -> "polars.DataFrame":
+        """One row for each cell: where it stands, its state, counts, memory and time."""
+        return self.priced(profile).frame()
 
     def run(
         self, *, workers: int | None = None, only: "Collection[StageId] | None" = None

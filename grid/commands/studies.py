@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from grid.cli import DONE, FAILED
 from grid.commands import each, load_studies, load_study, say
-from grid.errors import StudyError
 
 if TYPE_CHECKING:
     import polars
@@ -49,34 +48,27 @@ def conclude(studies: "Study | Studies", report: "Report", format: str) -> int:
 
 
 def plan(options: Namespace) -> int:
-    """Prints the cells; what their stages come to goes to standard error.
+    """Prints the cells with their states and prices; what they come to goes to standard error.
 
-    A plan needs no text: where a source has no location yet, only the count of stages is missing.
+    A plan needs no text: where a source has no location yet, published sizes stand in.
     """
-    from grid import tables
+    from grid import plan_text, tables
 
-    study = load_studies(options)
-    study.check_placement(machine=False)
-    tables.write(study.plan(), options.format)
-    for note in study.notes:
+    studies = load_studies(options)
+    studies.check_placement(machine=False)
+    plan = studies.priced(options.device_profile)
+    frame = plan.frame()
+    narrow = options.format == "table"
+    tables.write(plan_text.table(plan, frame) if narrow else frame, options.format)
+    sys.stdout.flush()
+    for note in studies.notes:
         say(note)
-    try:
-        graph = study.graph()
-    except StudyError as error:
-        say(f"its stages are not counted: {error}")
-        return DONE
-    states = list(graph.states(study.open_store()).items())
-    wanted = sum(len(roles) for roles in graph.cells.values())
-    say(
-        f"{len(study.cells)} cells need {wanted} stages; shared, they are {len(states)}, of which "
-        f"{sum(state == 'done' for _, state in states)} are done"
-    )
-    for name in dict.fromkeys(name for name, _ in graph.stages):
-        own = [state for (stage, _), state in states if stage == name]
-        say(f"  {name:<12} {len(own):>5}  to run {own.count('to run'):>5}")
-    for part in each(study):
-        _tell_orphans(part, graph)
-    study.check_placement(machine=study.execution.ranks > 1)
+    for line in plan_text.lines(plan, frame):
+        say(line)
+    if not any(plan.lacking.values()):  # otherwise the keys of today are not known
+        for study in each(studies):
+            _tell_orphans(study, plan.graph)
+    studies.check_placement(machine=studies.execution.ranks > 1)
     return DONE
 
 
