@@ -4,10 +4,11 @@ A model is known by the content of its files; neither its name in the study nor 
 key. Importing this module is cheap; reading a model imports no torch.
 """
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from grid import budget
+from grid.budget import rough
 from grid.declarations import declare
 from grid.graph import Stage
 from grid.source_files import Sources
@@ -68,7 +69,7 @@ class Checkpoints:
                 weights,
                 {},
                 f"published-w{config.encoder.width}-l{config.encoder.layers}",
-                seconds=budget.checkpoint_seconds(sum(file.bytes for file in weights.files)),
+                seconds=rough.checkpoint_seconds(sum(file.bytes for file in weights.files)),
                 locations=locations,
             ),
             "tokenizer": declare(
@@ -116,9 +117,11 @@ def study_lines(published: "Published") -> dict[str, dict[str, object]]:
 
 def _require_equal(config: CellConfig, published: "Published") -> None:
     """Raises InputError with every field in which a cell differs from its checkpoint."""
+    from model.encoder.description import padded_rows
+
     ours, theirs = _explicit(config.encoder), _explicit(published.encoder)
     # How the table came to its number of rows does not matter, only the number.
-    if _rows(config.encoder, published.ids) == _rows(published.encoder, published.ids):
+    if padded_rows(config.encoder, published.ids) == padded_rows(published.encoder, published.ids):
         ours["pad_vocab_to"] = theirs["pad_vocab_to"]
     pairs = [(f"encoder.{key}", ours[key], theirs[key]) for key in _SHAPES]
     pairs.append(("tokenizer.kind", config.tokenizer.kind, published.kind))
@@ -148,17 +151,13 @@ def yaml_lines(published: "Published", name: str) -> str:
         "# Lines for a study; say also `languages`, and the text that they are scored on.\n"
         f"cell:\n  checkpoint: {name}\n{groups}"
         "  pretraining: {updates: 0}  # 0 scores it as it is; more go on training it\n"
-        f"locations: {{{name}: {published.folder}}}\n"
+        f"locations: {{{name}: {json.dumps(str(published.folder), ensure_ascii=False)}}}\n"
     )
 
 
 def _explicit(encoder: EncoderConfig) -> dict[str, object]:
     values = {key: getattr(encoder, key) for key in (*_SHAPES, "dropout", "attention_dropout")}
     return {**values, "feed_forward": encoder.feed_forward_size}
-
-
-def _rows(encoder: EncoderConfig, ids: int) -> int:
-    return -(-ids // encoder.pad_vocab_to) * encoder.pad_vocab_to
 
 
 def _as_stored(encoder: EncoderConfig, published: "Published") -> EncoderConfig:

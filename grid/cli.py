@@ -1,29 +1,132 @@
 """`python -m grid`: reads the call, runs one command, and turns mistakes into messages.
 
 Standard output is the result, standard error the progress. Exit status: 0 done, 1 something failed,
-2 a mistake in the call or the study. Imports nothing heavy, so that `--help` answers at once.
+2 a mistake in the call or the study, 130 interrupted. Imports nothing heavy, so that `--help` and
+completion answer at once.
 """
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from grid.tables import FORMATS
 from model.errors import InputError
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command: what it does, where its function of that name is, and what it takes."""
+
+    does: str
+    module: str
+    """Module of grid.commands."""
+    takes: tuple[str, ...]
+    """Positional arguments and options, by their names in `_ARGUMENTS`."""
+    words: str = ""
+    """Words that may stand among the overrides, for the help: `[CELL|STAGE]`."""
+    most: int = 0
+    """How many such words there may be."""
+    least: int = 0
+    hidden: bool = False
+
+
+_PLACE = ("scale", "store", "site")
+_STUDY = ("study", "overrides", *_PLACE, "format")
+_CELL = ("study", "cell", "overrides", *_PLACE, "format")
+
 COMMANDS = {
-    "run": "run what is missing, then print the results and draw the figures",
-    "plan": "print the cells, and how many stages they share; runs nothing",
-    "results": "print the results that are there",
-    "show": "print the resolved configuration of a cell, and where each value was written",
-    "status": "print which stages are done, to run or failed",
-    "logs": "print the log of the latest attempt of each stage of a cell",
-    "export": "write a finished cell as a folder that transformers loads",
-    "import": "check a published model's folder, and print what a study needs to start from it",
+    "run": Command(
+        does="run what is missing, then print the results and draw the figures",
+        module="studies",
+        takes=(*_STUDY, "workers"),
+    ),
+    "plan": Command(
+        does="print each cell's state, size, memory and time; runs nothing",
+        module="studies",
+        takes=(*_STUDY, "device_profile"),
+    ),
+    "results": Command(does="print the results that are there", module="studies", takes=_STUDY),
+    "show": Command(
+        does="print the resolved configuration of a cell, and where each value was written",
+        module="studies",
+        takes=_CELL,
+    ),
+    "status": Command(
+        does="print which stages are done, to run or failed", module="progress", takes=_STUDY
+    ),
+    "logs": Command(
+        does="print the latest log of a cell's stages, or of a stage",
+        module="progress",
+        takes=("study", "overrides", *_PLACE, "follow"),
+        words="CELL|STAGE",
+        least=1,
+        most=1,
+    ),
+    "retry": Command(
+        does="run again what failed, and what waits for it",
+        module="progress",
+        takes=(*_STUDY, "workers"),
+        words="[CELL|STAGE]",
+        most=1,
+    ),
+    "why": Command(
+        does="print the fields in which two cells or artifacts differ, or why a study no longer "
+        "uses what it had",
+        module="identity",
+        takes=("overrides", *_PLACE, "format"),
+        words="STUDY [CELL CELL] | ARTIFACT ARTIFACT",
+        least=1,
+        most=3,
+    ),
+    "adopt": Command(
+        does="take artifacts that were made elsewhere, checked against their manifests",
+        module="housekeeping",
+        takes=("folders", "study_option", *_PLACE),
+    ),
+    "verify": Command(
+        does="check every artifact of the store against its manifest, byte by byte",
+        module="housekeeping",
+        takes=("store", "site"),
+    ),
+    "prune": Command(
+        does="print what no study needs any more, and with --delete remove it",
+        module="housekeeping",
+        takes=("studies", "delete", "keep_days", *_PLACE, "format"),
+    ),
+    "doctor": Command(
+        does="check the environment, this machine, the store and the site file",
+        module="housekeeping",
+        takes=("store", "site", "format"),
+    ),
+    "export": Command(
+        does="write a finished cell as a folder that transformers loads",
+        module="models",
+        takes=("study", "cell", "folder", "force", "dtype", "milestone", "overrides", *_PLACE),
+    ),
+    "import": Command(
+        does="check a published model's folder, and print what a study needs to start from it",
+        module="models",
+        takes=("folder",),
+    ),
+    "schema": Command(
+        does="print the JSON Schema of study files, for an editor", module="editors", takes=()
+    ),
+    "completion": Command(
+        does="print the completion script of a shell", module="editors", takes=("shell",)
+    ),
+    "complete": Command(
+        does="print what may come next; for the completion scripts",
+        module="editors",
+        takes=("typed",),
+        hidden=True,
+    ),
 }
 
 _EXAMPLES = """\
@@ -33,6 +136,7 @@ examples:
   python -m grid plan studies/curse_of_multilinguality.yaml blocks=all replicates.seed=[1,2,3]
   python -m grid results studies/curse_of_multilinguality.yaml --format csv > results.csv
   python -m grid show studies/curse_of_multilinguality.yaml 3
+  python -m grid why studies/curse_of_multilinguality.yaml 1 2
 
 `python -m grid COMMAND --help` lists the options of a command; they mean the same everywhere."""
 
@@ -40,12 +144,25 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments:
+        _top().print_help(sys.stderr)
+        return MISTAKE
+    name = _top().parse_args(arguments[:1] if arguments[0] in COMMANDS else arguments).command
+    if name == "complete":  # what it is given may look like options, and is not meant for it
+        options = argparse.Namespace(typed=arguments[1:])
+    else:
+        options = _options(name, arguments[1:])
+    return _guarded(lambda: _function(name)(options))
+
+
+def _top() -> argparse.ArgumentParser:
+    shown = {name: command for name, command in COMMANDS.items() if not command.hidden}
     parser = argparse.ArgumentParser(
         prog="python -m grid",
         description="Runs studies of multilingual models: a YAML file says what varies, what is "
         "held and what is shown.",
         epilog="commands:\n"
-        + "\n".join(f"  {name:<9} {text}" for name, text in COMMANDS.items())
+        + "\n".join(f"  {name:<10} {command.does}" for name, command in shown.items())
         + f"\n\n{_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -53,66 +170,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "rest", nargs=argparse.REMAINDER, metavar="STUDY [key=value ...] [options]", help="below"
     )
-    if not arguments:
-        parser.print_help(sys.stderr)
-        return MISTAKE
-    command = parser.parse_args(arguments[:1] if arguments[0] in COMMANDS else arguments).command
-    options = _parser(command).parse_intermixed_args(arguments[1:])
-    return _guarded(lambda: _command(command)(options))
+    return parser
 
 
-def _parser(command: str) -> argparse.ArgumentParser:
+def _options(name: str, arguments: Sequence[str]) -> argparse.Namespace:
     """The options of one command. Positional arguments and options may come in any order."""
+    command, parser = COMMANDS[name], command_parser(name)
+    options = parser.parse_intermixed_args(arguments)
+    if "overrides" in command.takes:
+        mixed = options.overrides
+        options.overrides = [word for word in mixed if "=" in word or not command.most]
+        options.words = [word for word in mixed if word not in options.overrides]
+        if not command.least <= len(options.words) <= command.most:
+            found = " ".join(options.words) or "nothing"
+            parser.error(f"expected {command.words or 'no more words'}, found {found}")
+    return options
+
+
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """The parser of one command's arguments."""
+    command = COMMANDS[name]
     parser = argparse.ArgumentParser(
-        prog=f"python -m grid {command}", description=f"{COMMANDS[command].capitalize()}."
+        prog=f"python -m grid {name}",
+        description=f"{command.does.capitalize()}.",
     )
-    if command == "import":
-        parser.add_argument("folder", metavar="DIR", type=Path, help="config.json, weights, ...")
-        return parser
-    parser.add_argument("study", metavar="STUDY", type=Path, help="a study's YAML file")
-    if command in ("show", "logs", "export"):
-        parser.add_argument(
-            "cell", metavar="CELL", help="a cell's id, its beginning, or its number in the plan"
-        )
-    if command == "export":
-        parser.add_argument("folder", metavar="DIR", type=Path, help="a new or empty folder")
-        parser.add_argument("--force", action="store_true", help="replace the model in DIR")
-        parser.add_argument(
-            "--dtype", choices=("fp32", "bf16"), default="fp32", help="of weights (%(default)s)"
-        )
-        parser.add_argument(
-            "--milestone", metavar="N", type=_positive, help="weights after update N, not the last"
-        )
-    parser.add_argument(
-        "overrides",
-        metavar="key=value",
-        nargs="*",
-        default=[],
-        help="a path in the study file and a value in YAML: cell.pretraining.updates=10, "
-        "replicates.seed=[1], blocks=all, locations.cc100=DIR, language_sets=FILE; run, plan, "
-        "results and status also take more studies here, which then share their stages",
-    )
-    parser.add_argument(
-        "--scale", help="the scale of the study to take: smoke, laptop, paper, ... (laptop)"
-    )
-    parser.add_argument(
-        "--store", metavar="DIR", type=Path, help="folder of all output ($GRID_STORE, or runs)"
-    )
-    parser.add_argument(
-        "--site",
-        metavar="FILE",
-        type=Path,
-        help="locations, execution and store of this machine (grid.yaml in this folder)",
-    )
-    parser.add_argument(
-        "--workers",
-        metavar="N",
-        type=_positive,
-        help="stages that run side by side (one for each core)",
-    )
-    parser.add_argument(
-        "--format", choices=FORMATS, default="table", help="of what is printed (%(default)s)"
-    )
+    for argument in command.takes:
+        flags, how = _ARGUMENTS[argument]
+        if argument == "overrides" and command.words:
+            how = {**how, "metavar": f"{command.words} key=value"}
+        parser.add_argument(*flags, **how)
     return parser
 
 
@@ -122,19 +208,129 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    from grid import commands, model_commands
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < 1e6:
+        raise argparse.ArgumentTypeError(f"expected a number of days, found {text!r}")
+    return days
 
-    return {
-        "run": commands.run,
-        "plan": commands.plan,
-        "results": commands.results,
-        "show": commands.show,
-        "status": commands.status,
-        "logs": commands.logs,
-        "export": model_commands.export,
-        "import": model_commands.import_,
-    }[name]
+
+_ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "study": (("study",), {"metavar": "STUDY", "type": Path, "help": "a study's YAML file"}),
+    "cell": (
+        ("cell",),
+        {
+            "metavar": "CELL",
+            "help": "a cell's id, its beginning, or its number in the plan",
+        },
+    ),
+    "overrides": (
+        ("overrides",),
+        {
+            "metavar": "key=value",
+            "nargs": "*",
+            "default": [],
+            "help": "a path in the study file and a value in YAML: cell.pretraining.updates=10, "
+            "replicates.seed=[1], blocks=all, locations.cc100=DIR, language_sets=FILE; run, plan, "
+            "results and status also take more studies here, which then share their stages",
+        },
+    ),
+    "device_profile": (
+        ("--device-profile",),
+        {
+            "metavar": "NAME",
+            "help": "the device to price for: cpu, v100, a100, h100 or h200 (execution.profile)",
+        },
+    ),
+    "folder": (("folder",), {"metavar": "DIR", "type": Path, "help": "a model's folder"}),
+    "force": (("--force",), {"action": "store_true", "help": "replace the model in DIR"}),
+    "dtype": (
+        ("--dtype",),
+        {"choices": ("fp32", "bf16"), "default": "fp32", "help": "of weights (%(default)s)"},
+    ),
+    "milestone": (
+        ("--milestone",),
+        {"metavar": "N", "type": _positive, "help": "weights after update N, not the last"},
+    ),
+    "folders": (
+        ("folders",),
+        {
+            "metavar": "DIR",
+            "nargs": "+",
+            "type": Path,
+            "help": "the folder of an artifact, or a whole store",
+        },
+    ),
+    "studies": (
+        ("studies",),
+        {
+            "metavar": "STUDY",
+            "nargs": "*",
+            "type": Path,
+            "help": "studies whose artifacts stay, besides those that have run in this store",
+        },
+    ),
+    "shell": (("shell",), {"choices": ("bash", "zsh"), "help": "the shell"}),
+    "typed": (("typed",), {"nargs": "*", "help": "the words so far"}),
+    "scale": (
+        ("--scale",),
+        {"help": "the scale of the study to take: smoke, laptop, paper, ... (laptop)"},
+    ),
+    "store": (
+        ("--store",),
+        {"metavar": "DIR", "type": Path, "help": "folder of all output ($GRID_STORE, or runs)"},
+    ),
+    "site": (
+        ("--site",),
+        {
+            "metavar": "FILE",
+            "type": Path,
+            "help": "locations, execution, commands and store of this machine (grid.yaml in this "
+            "folder)",
+        },
+    ),
+    "workers": (
+        ("--workers",),
+        {
+            "metavar": "N",
+            "type": _positive,
+            "help": "stages that run side by side (one for each core)",
+        },
+    ),
+    "format": (
+        ("--format",),
+        {"choices": FORMATS, "default": "table", "help": "of what is printed (%(default)s)"},
+    ),
+    "follow": (
+        ("--follow",),
+        {"action": "store_true", "help": "go on printing until the running attempts end"},
+    ),
+    "delete": (("--delete",), {"action": "store_true", "help": "remove it; else only print it"}),
+    "keep_days": (
+        ("--keep-days",),
+        {
+            "metavar": "DAYS",
+            "type": _days,
+            "default": 7.0,
+            "help": "keep whatever is younger (%(default)s)",
+        },
+    ),
+    "study_option": (
+        ("--study",),
+        {"metavar": "STUDY", "type": Path, "help": "take only what this study needs"},
+    ),
+}
+
+
+def _function(name: str) -> Callable[[argparse.Namespace], int]:
+    module = importlib.import_module(f"grid.commands.{COMMANDS[name].module}")
+    # A command may be called by a word of Python's own: `import` is `import_`.
+    known = name if hasattr(module, name) else f"{name}_"
+    function: Callable[[argparse.Namespace], int] = getattr(module, known)
+    return function
 
 
 def _guarded(command: Callable[[], int]) -> int:

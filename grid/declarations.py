@@ -8,6 +8,7 @@ from grid.graph import Stage, StageId
 from grid.identity import Encoder, stage_key
 from grid.inputs import Inputs
 from model import stages
+from model.command import CommandStage
 
 FILES = "files"
 """What every source but `synthetic` is called in keys: its content is hashed, not its name."""
@@ -72,6 +73,7 @@ STAGES = {
             config=stages.FinetuningStage,
             needs_torch=True,
         ),
+        Declaration(name="command", module="model.command", config=CommandStage, resumable=True),
     )
 }
 
@@ -85,6 +87,7 @@ def declare(
     seconds: float = 1.0,
     threads: int = 1,
     locations: Mapping[str, str] | None = None,
+    command: Mapping[str, Any] | None = None,
     declarations: Mapping[str, Declaration] = STAGES,
     encoder: Encoder | None = None,
 ) -> Stage:
@@ -109,4 +112,5 @@ def declare(
         threads=threads,
         seconds=seconds,
         locations=dict(locations or {}),
+        command=command,
     )

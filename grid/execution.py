@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from grid.budget.devices import PROFILES
 from model.checks import check_monitors
 from model.errors import InputError
 
@@ -18,12 +19,16 @@ class ExecutionConfig:
     device: str = "cpu"
     """`cpu`, `cuda`, or `cuda:N` for one GPU alone. With `cuda`, stages that run side by side have
     GPUs of their own."""
+    profile: str | None = None
+    """The device that plans are priced for: `cpu`, `v100`, `a100`, `h100` or `h200`; by default
+    `cpu`, or `h100` where `device` is `cuda`."""
     checkpoint_seconds: float = 20.0
     """A stage that can be resumed saves its state this often."""
     stop_seconds: float = 30.0
     """A stage that can be resumed has so long to save its state when a run is interrupted."""
-    tensor_parallel: int = 1
-    """Ranks (GPUs, or processes on a CPU) that hold one model together in pretraining."""
+    tensor_parallel: int | None = None
+    """Ranks (GPUs, or processes on a CPU) that hold one model together in pretraining; by default
+    the smallest number of GPUs of the profile that can, and 1 on a CPU."""
     data_parallel: int = 1
     """Copies of the model in pretraining; ranks are this times `tensor_parallel`."""
     micro_batch: int | None = None
@@ -42,7 +47,11 @@ class ExecutionConfig:
         for name, legal, expected in (
             ("workers", self.workers is None or 1 <= self.workers <= 4096, "1 to 4096"),
             ("threads", 1 <= self.threads <= 4096, "1 to 4096"),
-            ("tensor_parallel", 1 <= self.tensor_parallel <= 1024, "1 to 1024"),
+            (
+                "tensor_parallel",
+                self.tensor_parallel is None or 1 <= self.tensor_parallel <= 1024,
+                "1 to 1024",
+            ),
             ("data_parallel", 1 <= self.data_parallel <= 65536, "1 to 65536"),
             ("micro_batch", self.micro_batch is None or self.micro_batch >= 1, "at least 1"),
             ("spike", self.spike is None or self.spike > 0, "more than 0"),
@@ -53,6 +62,10 @@ class ExecutionConfig:
                 raise InputError(
                     f"execution.{name}: expected {expected}, found {getattr(self, name)!r}"
                 )
+        if self.profile is not None and self.profile not in PROFILES:
+            raise InputError(
+                f"execution.profile: expected one of {', '.join(PROFILES)}, found {self.profile!r}"
+            )
         kind, colon, number = self.device.partition(":")
         if kind not in ("cpu", "cuda") or (colon and not (kind == "cuda" and number.isdecimal())):
             raise InputError(
@@ -62,5 +75,5 @@ class ExecutionConfig:
 
     @property
     def ranks(self) -> int:
-        """Ranks of a pretraining."""
-        return self.tensor_parallel * self.data_parallel
+        """Ranks of a pretraining, as far as they are said and not chosen for it."""
+        return (self.tensor_parallel or 1) * self.data_parallel

@@ -4,7 +4,7 @@ A stage is known by (name, key). Cells that need the same stage share one, so th
 to be run once, however many cells, blocks or studies want it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -34,12 +34,18 @@ class Stage:
     """Threads that it uses whatever the execution says (a tokenizer's are part of its key)."""
     ranks: int = 1
     """Processes that compute it together: placement, not in the key."""
+    tensor_parallel: int | None = None
+    """Ranks of these that hold one model together; None: as the execution says."""
+    micro_batch: int | None = None
+    """Sequences that go through a rank's model at once; None: as the execution says."""
     resumable: bool = False
     """Whether it saves its state when it is asked to stop, and goes on from there."""
     seconds: float = 1.0
     """Estimate for one core, for the order of work only."""
     locations: Mapping[str, str] = field(default_factory=dict)
     """Where the files of its source lie on this machine: placement, not in the key."""
+    command: Mapping[str, Any] | None = None
+    """How a program of the user's own is started (`model.command.Invocation`): placement."""
 
     @property
     def id(self) -> StageId:
@@ -54,8 +60,9 @@ class Graph:
     """Stages in topological order, and for each cell the role that each of its stages has.
 
     Roles: `corpus/<language>`, `tokenizer`, `shards/<language>`, `pretraining`, `evaluation`,
-    `task/<task>`, `finetuning/<task>`, and `checkpoint` where a cell starts from a published model.
-    One that is scored as it is has the same stage as `checkpoint` and as `pretraining`.
+    `task/<task>`, `finetuning/<task>`, `command/<name>`, and `checkpoint` where a cell starts from
+    a published model. One that is scored as it is has the same stage as `checkpoint` and as
+    `pretraining`.
     """
 
     stages: dict[StageId, Stage] = field(default_factory=dict)
@@ -85,6 +92,17 @@ class Graph:
     def cells_of(self, id: StageId) -> list[str]:
         """The cells that need a stage."""
         return [cell for cell, roles in self.cells.items() if id in roles.values()]
+
+    def after(self, ids: Iterable[StageId]) -> set[StageId]:
+        """These stages and everything that takes their output, directly or not."""
+        reached = set(ids)
+        left = list(reached)
+        while left:
+            for consumer in self.consumers[left.pop()]:
+                if consumer not in reached:
+                    reached.add(consumer)
+                    left.append(consumer)
+        return reached
 
     def states(self, store: "Store") -> dict[StageId, str]:
         """`done`, `to run`, or `not needed` (absent, but all that would need it is done).

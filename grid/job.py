@@ -49,6 +49,8 @@ class Job:
     spike: float | None = None
     monitors: dict[str, dict[str, Any]] = field(default_factory=dict)
     locations: dict[str, str]
+    command: dict[str, Any] | None = None
+    """How a command stage's program is started."""
     revision: str | None = None
     wait: bool = True
     """Whether to wait while another process holds the stage, or to end with status 3."""
@@ -74,6 +76,7 @@ class Job:
             "monitors": self.monitors,
             "checkpoint_seconds": self.checkpoint_seconds,
             "locations": self.locations,
+            **({} if self.command is None else {"command": self.command}),
         }
 
 
@@ -102,6 +105,7 @@ def compute(
         threads=job.threads,
         device=f"cuda:{local_rank}" if job.ranks > 1 and job.device == "cuda" else job.device,
         locations=job.locations,
+        command=job.command,
         checkpoint_seconds=job.checkpoint_seconds,
         progress_file=folder / "progress.jsonl",
         rank=rank,

@@ -4,7 +4,7 @@ import difflib
 import re
 from pathlib import Path
 
-from grid.tree import Node, expect_list, expect_mapping, expect_text, fail, found
+from grid.tree import Node, expect_list, expect_mapping, expect_text, fail, found, shown
 from grid.yaml_source import read_yaml
 from model.languages import LANGUAGES, SETS, nearest
 
@@ -28,6 +28,9 @@ class LanguageSets:
         if own is not None:
             if isinstance(own.value, str):
                 file = own.origin.folder / Path(own.value).expanduser()
+                if not file.is_file():
+                    told = "expected a file of language sets (name to list of codes)"
+                    raise fail(own, key, f"{told}, found no such file: {shown(file)}")
                 own = read_yaml(file, "file of language sets (name to list of codes)")
                 key = ""
             for name, codes in expect_mapping(own, key).items():

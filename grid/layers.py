@@ -4,13 +4,14 @@ Later layers win: extended files, the study, the scale, the site (which may only
 the command line.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from grid.axes import block_name
 from grid.errors import StudyError
 from grid.named_sizes import resolve
+from grid.programs import Program, read_programs
 from grid.tree import (
     COMMAND_LINE,
     Node,
@@ -40,7 +41,7 @@ LAYER_KEYS = (
 )
 """What a study and each of its scales may say."""
 STUDY_KEYS = ("extends", "scales", *LAYER_KEYS)
-SITE_KEYS = ("locations", "execution", "store")
+SITE_KEYS = ("locations", "execution", "store", "commands")
 DEFAULT_SCALE = "laptop"
 SITE_FILE = "grid.yaml"
 
@@ -55,6 +56,40 @@ class Layers:
     """The store that the site file names."""
     overrides: Node
     """What the command line says, alone."""
+    programs: Mapping[str, Program]
+    """The programs that the site file defines."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What a site file says."""
+
+    file: Path | None = None
+    """None if there is no site file."""
+    placed: Node | None = None
+    """Its locations and execution."""
+    store: Path | None = None
+    programs: Mapping[str, Program] = field(default_factory=dict)
+
+
+def read_site(site: Path | None) -> Site:
+    """The site file: the one named, or grid.yaml in the working folder if there is one."""
+    file = site or Path.cwd() / SITE_FILE
+    if site is None and not file.is_file():
+        return Site()
+    file = file if file.is_absolute() else Path.cwd() / file
+    node = read_yaml(file, "site file")
+    placed = dict(expect_keys(node, "", SITE_KEYS))
+    store, commands = placed.pop("store", None), placed.pop("commands", None)
+    folder = None
+    if store is not None and store.value is not None:
+        folder = store.origin.folder / Path(expect_text(store, "store")).expanduser()
+    return Site(
+        file=file,
+        placed=Node(placed, node.origin),
+        store=folder,
+        programs=read_programs(commands),
+    )
 
 
 def read_layers(
@@ -63,21 +98,21 @@ def read_layers(
     """Reads and lays together everything that decides a study. Raises StudyError."""
     study = _extended(file, ())
     study, scale = _with_scale(study, scale, file)
-    store = None
-    site_node = _site(site)
-    if site_node is not None:
-        placed = dict(site_node.value)
-        if placed.get("store") is not None:
-            text = expect_text(placed["store"], "store")
-            store = placed.pop("store").origin.folder / Path(text).expanduser()
-        placed.pop("store", None)
-        study = lay(study, Node(placed, site_node.origin))
+    own = read_site(site)
+    if own.placed is not None:
+        study = lay(study, own.placed)
     top = Node({}, COMMAND_LINE)
     for text in overrides:
         change = _override(text, lay(study, top))
         top = lay(top, change)
         study = lay(study, change)
-    return Layers(tree=study, scale=scale, store=store, overrides=top)
+    return Layers(tree=study, scale=scale, store=own.store, overrides=top, programs=own.programs)
+
+
+def scales_of(file: Path) -> list[str]:
+    """The scales that a study may be taken at. Raises StudyError."""
+    scales = _extended(file, ()).value.get("scales")
+    return [] if scales is None or scales.value is None else list(scales.value)
 
 
 def lay(base: Node, top: Node) -> Node:
@@ -122,6 +157,11 @@ def _lay_axes(base: Node, top: Node) -> Node:
 def _extended(file: Path, chain: tuple[Path, ...]) -> Node:
     """A study file over the files that it extends, of which later ones win."""
     node = read_yaml(file)
+    for name in _cell_groups():
+        if name in expect_mapping(node, ""):
+            where = " A program itself is defined in the site file." * (name == "commands")
+            told = f"unknown key (did you mean cell.{name}?).{where}"
+            raise fail(node.value[name], name, told)
     expect_keys(node, "", STUDY_KEYS)
     node = _with_sizes(node)
     scales = node.value.get("scales")
@@ -190,16 +230,6 @@ def _with_scale(study: Node, scale: str | None, file: Path) -> tuple[Node, str]:
     raise StudyError(
         f"{shown(file)}: unknown scale {wanted!r}{near(wanted, legal)}; expected one of {names}"
     )
-
-
-def _site(site: Path | None) -> Node | None:
-    """The site file: the one named, or grid.yaml in the working folder if there is one."""
-    file = site or Path.cwd() / SITE_FILE
-    if site is None and not file.is_file():
-        return None
-    node = read_yaml(file if file.is_absolute() else Path.cwd() / file, "site file")
-    expect_keys(node, "", SITE_KEYS)
-    return node
 
 
 def _override(text: str, study: Node) -> Node:

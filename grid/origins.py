@@ -70,7 +70,7 @@ def _origin(study: "Study", path: str, shared: Node, point: Point) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        return f"{len(value)}: {' '.join(value)}"
+        return f"{len(value)}: {' '.join(str(item) for item in value)}"
     if isinstance(value, bool):
         return str(value).lower()
     return "null" if value is None else str(value)

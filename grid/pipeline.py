@@ -1,4 +1,4 @@
-"""Which stages a cell needs: declarations, and each stage's configuration, inputs and key.
+"""Which stages a cell needs: each stage's configuration, inputs and key.
 
 A stage's configuration holds only what can change its output, in one form: what is without effect
 is left out (a generated world beside text from files) and what is implied is written out (the
@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from grid import budget
+from grid.budget import rough
+from grid.budget.text import corpus_cost, shard_cost, tokenizer_cost
 from grid.checkpoints import Checkpoints, published_slug
+from grid.command_stage import command_stage
 from grid.declarations import FILES, declare
 from grid.graph import Graph, Stage, StageId
 from grid.identity import Encoder, digest
 from grid.inputs import Inputs
+from grid.programs import Program
 from grid.source_files import Sources
 from grid.store import Store
 from model import stages
@@ -33,24 +36,36 @@ class Cell(Protocol):
     def config(self) -> CellConfig: ...
 
 
-def build(cells: Sequence[Cell], *, locations: Mapping[str, str], store: Store) -> Graph:
+def build(
+    cells: Sequence[Cell],
+    *,
+    locations: Mapping[str, str],
+    store: Store,
+    programs: Mapping[str, Program] | None = None,
+    sources: Sources | None = None,
+) -> Graph:
     """The graph of all cells. Reads and checks the files of sources that are not synthetic.
 
-    `locations` maps a source's name to its folder. Raises StudyError for a source without a
-    location, InputError for missing or unusable files.
+    `locations` maps a source's name to its folder, `programs` a command's to how it is started,
+    and `sources` says where files are found instead (grid/budget/unlocated.py).
+    Raises StudyError for a source without a location or a command without a program, InputError
+    for missing or unusable files.
     """
-    sources = Sources(locations, store)
-    builder = _Builder(sources)
+    builder = _Builder(sources or Sources(locations, store), programs or {})
     for cell in cells:
         builder.graph.cells[cell.id] = builder.cell(cell.config)
     return builder.graph
 
 
 def stages_of(
-    config: CellConfig, *, locations: Mapping[str, str], store: Store
+    config: CellConfig,
+    *,
+    locations: Mapping[str, str],
+    store: Store,
+    programs: Mapping[str, Program] | None = None,
 ) -> dict[str, Stage]:
     """The stages that one cell needs, by role (see `Graph`), inputs first."""
-    builder = _Builder(Sources(locations, store))
+    builder = _Builder(Sources(locations, store), programs or {})
     roles = builder.cell(config)
     return {role: builder.graph.stages[id] for role, id in roles.items()}
 
@@ -89,9 +104,10 @@ class _Text:
 class _Builder:
     """Adds cells to a graph, one stage after the other; shared stages are made once."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, programs: Mapping[str, Program]) -> None:
         self.graph = Graph()
         self._sources = sources
+        self._programs = programs
         self._encoder = Encoder()
         self._checkpoints = Checkpoints(sources)
         self._corpora: dict[tuple[str, str], StageId] = {}
@@ -108,18 +124,29 @@ class _Builder:
         known = f"text {config.checkpoint} {as_it_is}"
         text = self._once(known, said, lambda: self._text(config))
         roles = replace(text.roles, config=config, stages=dict(text.roles.stages))
+        if not any(own and own.replaces_pretraining for own in config.commands.values()):
+            self._trained(roles, text)
+        for name, own in sorted(config.commands.items()):
+            if own is not None:
+                roles.stages[f"command/{name}"] = self._command(roles, name)
+                self.graph.targets.add(roles.stages[f"command/{name}"])
+        return roles.stages
+
+    def _trained(self, roles: _Roles, text: _Text) -> None:
+        """The built-in pretraining, and what is measured of it."""
         roles.stages["pretraining"] = (
-            roles.stages["checkpoint"] if as_it_is else self._pretraining(roles, text)
+            roles.stages["checkpoint"]
+            if _as_it_is(roles.config)
+            else self._pretraining(roles, text)
         )
         roles.stages["evaluation"] = self._evaluation(roles, text)
-        for task, task_config in sorted(config.tasks.items()):
+        for task, task_config in sorted(roles.config.tasks.items()):
             if task_config is not None:
                 roles.stages[f"task/{task}"] = self._task(roles, text, task, task_config)
                 tuned = self._finetuning(roles, text, task, task_config)
                 roles.stages[f"finetuning/{task}"] = tuned
                 self.graph.targets.add(tuned)
         self.graph.targets.update((roles.stages["pretraining"], roles.stages["evaluation"]))
-        return roles.stages
 
     def _once(self, name: str, parts: Sequence[object], make: Callable[[], Made]) -> Made:
         """What is made of the very same parts of cells is made, and so encoded, only once."""
@@ -180,7 +207,7 @@ class _Builder:
             ),
             {},
             f"{language}-{'synthetic' if synthetic else FILES}",
-            seconds=budget.corpus_seconds(_bytes(corpus, files)),
+            seconds=corpus_cost(_bytes(corpus, files)).cpu_seconds,
             locations=self._locations(corpus.source),
         )
         self._corpora[known] = self.graph.add(stage)
@@ -189,14 +216,14 @@ class _Builder:
     def _tokenizer(self, roles: _Roles, languages: list[str]) -> StageId:
         tokenizer = replace(roles.config.tokenizer, languages=languages)
         inputs = {f"corpus/{code}": roles.stages[f"corpus/{code}"] for code in languages}
-        text = sum(self._text_bytes(id) for id in inputs.values())
+        cost = tokenizer_cost(tokenizer, [self._text_bytes(id) for id in inputs.values()])
         return self.graph.add(
             declare(
                 "tokenizer",
                 stages.TokenizerStage(tokenizer=tokenizer),
                 inputs,
                 _tokenizer_slug(tokenizer),
-                seconds=budget.tokenizer_seconds(min(text, tokenizer.sample_bytes)),
+                seconds=cost.cpu_seconds,
                 threads=tokenizer.threads,
                 locations=self._locations(roles.config.corpus.source),
             )
@@ -205,12 +232,14 @@ class _Builder:
     def _shard(self, roles: _Roles, language: str) -> StageId:
         corpus, tokenizer = roles.stages[f"corpus/{language}"], roles.stages["tokenizer"]
         if (corpus, tokenizer) not in self._shards:
+            pieces = roles.config.tokenizer.vocab_size
+            cost = shard_cost(self._text_bytes(corpus), language, pieces)
             stage = declare(
                 "shards",
                 stages.ShardsStage(language=language),
                 {"corpus": corpus, "tokenizer": tokenizer},
                 f"{language}-{roles.tokenizer_slug}",
-                seconds=budget.shards_seconds(self._text_bytes(corpus)),
+                seconds=cost.cpu_seconds,
                 locations=self._locations(roles.config.corpus.source),
             )
             self._shards[corpus, tokenizer] = self.graph.add(stage)
@@ -243,7 +272,7 @@ class _Builder:
                 ),
                 text.to_train,
                 _model_slug(config),
-                seconds=budget.pretraining_seconds(
+                seconds=rough.pretraining_seconds(
                     pretraining, encoder, config.tokenizer.vocab_size, len(languages)
                 ),
                 encoder=self._encoder,
@@ -264,7 +293,7 @@ class _Builder:
                 stages.EvaluationStage(languages=languages, evaluation=evaluation),
                 text.scored_corpora.then(trained).then(text.scored_shards),
                 _model_slug(config),
-                seconds=budget.evaluation_seconds(
+                seconds=rough.evaluation_seconds(
                     evaluation,
                     config.encoder,
                     config.tokenizer.vocab_size,
@@ -320,11 +349,22 @@ class _Builder:
                     "task": roles.stages[f"task/{task}"],
                 },
                 f"{task}-{_model_slug(roles.config)}",
-                seconds=budget.finetuning_seconds(config, roles.config.encoder, len(languages)),
+                seconds=rough.finetuning_seconds(config, roles.config.encoder, len(languages)),
                 locations=self._locations(config.source),
                 encoder=self._encoder,
             )
         )
+
+    def _command(self, roles: _Roles, name: str) -> StageId:
+        stage = command_stage(
+            roles.config,
+            name,
+            roles.stages,
+            self._programs,
+            slug=f"{name}-{_model_slug(roles.config)}",
+            locations=self._locations(roles.config.corpus.source),
+        )
+        return self.graph.add(stage)
 
     def _locations(self, source: str) -> dict[str, str]:
         return {} if source == "synthetic" else {FILES: str(self._sources.folder(source))}

@@ -8,21 +8,63 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
+from grid.budget.calibration import calibration
+from grid.budget.devices import DEFAULT_GPU, device
+from grid.budget.layout import lay_out
+from grid.budget.memory import Shape
 from grid.cell import Cell
 from grid.declarations import STAGES
 from grid.errors import StudyError
 from grid.execution import ExecutionConfig
-from grid.graph import Graph
+from grid.graph import Graph, Stage
+from grid.sizes import EXTRA_ROWS, embedding_rows
 from grid.tree import Node, fail
-from model.config import CellConfig
+from model.config import CellConfig, EncoderConfig, PretrainingConfig
 
 
 def place(graph: Graph, execution: ExecutionConfig) -> None:
     """Gives each stage that can use them its ranks."""
-    if execution.ranks > 1:
-        for id, stage in graph.stages.items():
-            if id[0] in STAGES and STAGES[id[0]].parallel:
-                graph.stages[id] = replace(stage, ranks=execution.ranks)
+    on_gpus = execution.device.startswith("cuda")
+    for id, stage in graph.stages.items():
+        if id[0] not in STAGES or not STAGES[id[0]].parallel:
+            continue
+        if on_gpus:
+            recipe = stage.config.pretraining
+            shape = layout_of(stage.config.encoder, _pieces(graph, stage), recipe, execution)
+            graph.stages[id] = replace(
+                stage,
+                ranks=shape.tensor_parallel * shape.data_parallel,
+                tensor_parallel=shape.tensor_parallel,
+                micro_batch=shape.micro_batch,
+            )
+        elif execution.ranks > 1:
+            graph.stages[id] = replace(stage, ranks=execution.ranks)
+
+
+def _pieces(graph: Graph, stage: Stage) -> int:
+    """SentencePiece pieces of the tokenizer that a pretraining reads."""
+    if "checkpoint" in stage.inputs:
+        return int(graph.stages[stage.inputs["checkpoint"]].config.rows) - EXTRA_ROWS
+    return int(graph.stages[stage.inputs["tokenizer"]].config.tokenizer.vocab_size)
+
+
+def layout_of(
+    encoder: EncoderConfig,
+    vocab_size: int,
+    pretraining: PretrainingConfig,
+    execution: ExecutionConfig,
+) -> Shape:
+    """How a pretraining is laid on GPUs of the execution's profile (grid/budget/layout.py)."""
+    on = device(execution.profile or DEFAULT_GPU)
+    return lay_out(
+        encoder,
+        embedding_rows(vocab_size, encoder),
+        pretraining,
+        device=on,
+        execution=execution,
+        calibration=calibration(on.kind),
+        degree=execution.tensor_parallel,
+    ).shape
 
 
 def check_cells(cells: Iterable[Cell], execution: ExecutionConfig, written: Node) -> None:
@@ -39,7 +81,7 @@ def check_cells(cells: Iterable[Cell], execution: ExecutionConfig, written: Node
             raise _error(written, key, f"{text} (cell {cell.number}, {cell.id})")
 
 
-def check_gpus(execution: ExecutionConfig, written: Node) -> None:
+def check_gpus(cells: Iterable[Cell], execution: ExecutionConfig, written: Node) -> None:
     """Raises StudyError if a pretraining has more ranks than this machine has GPUs."""
     if not execution.device.startswith("cuda"):
         return
@@ -54,19 +96,37 @@ def check_gpus(execution: ExecutionConfig, written: Node) -> None:
             "(nvidia-smi -L lists none, or CUDA_VISIBLE_DEVICES hides it); write "
             "execution.device=cpu, or run it elsewhere",
         )
-    if execution.ranks > here:
-        key = "tensor_parallel" if execution.tensor_parallel > 1 else "data_parallel"
+    ranks = _most_ranks(cells, execution)
+    if ranks > here:
+        key = "data_parallel" if execution.tensor_parallel == 1 else "tensor_parallel"
         raise _error(
             written,
             key,
-            f"tensor_parallel x data_parallel is {execution.ranks} ranks of one GPU each, but "
+            f"tensor_parallel x data_parallel is {ranks} ranks of one GPU each, but "
             f"{execution.device} has {here} on this machine; ask for fewer, or run it elsewhere",
         )
 
 
+def _most_ranks(cells: Iterable[Cell], execution: ExecutionConfig) -> int:
+    """Ranks of the largest pretraining, where the degree is chosen for each."""
+    if execution.tensor_parallel is not None:
+        return execution.ranks
+    most = 1
+    known = set()
+    for cell in cells:
+        config = cell.config
+        key = (id(config.encoder), config.tokenizer.vocab_size, id(config.pretraining))
+        if key not in known:
+            known.add(key)
+            pieces = config.tokenizer.vocab_size
+            shape = layout_of(config.encoder, pieces, config.pretraining, execution)
+            most = max(most, shape.tensor_parallel)
+    return most * execution.data_parallel
+
+
 def _mismatch(config: CellConfig, execution: ExecutionConfig) -> tuple[str, str] | None:
     """The key of `execution` that a pretraining cannot be placed by, and why, if there is one."""
-    degree, copies = execution.tensor_parallel, execution.data_parallel
+    degree, copies = execution.tensor_parallel or 1, execution.data_parallel
     encoder, batch = config.encoder, config.pretraining.batch_size
     for name, value in (
         ("heads", encoder.heads),

@@ -10,8 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from grid.errors import StoreError
 from grid.lease import Lease
 
+RESERVED = ("config.json", "manifest.json")
+"""What the store itself writes into an artifact."""
 _SYNCS = 8
 _PRESENT = (errno.ENOTEMPTY, errno.EEXIST)
 
@@ -27,14 +30,26 @@ def publish(
     """Syncs a folder's files, adds config.json and manifest.json, and renames it to its place.
 
     False, with the copy discarded, if the lease is no longer held. An artifact that is there
-    already stays, and the copy is discarded: both are the same content.
+    already stays, and the copy is discarded: both are the same content. Raises StoreError if the
+    stage has written a file of a name that the store needs.
     """
+    for name in RESERVED:
+        if (temporary / name).exists():
+            raise StoreError(
+                f"the output has a file {name}, which is a name that the store keeps for itself: "
+                "write it under another name, or into a folder below the output"
+            )
     write_json(temporary / "config.json", dict(config))
     files = {
         name: {"bytes": path.stat().st_size, "sha256": _checksum(path)}
         for name, path in sorted(_files(temporary))
     }
     write_json(temporary / "manifest.json", {**manifest, "files": files})
+    return commit(temporary, place, held)
+
+
+def commit(temporary: Path, place: Path, held: Lease) -> bool:
+    """Syncs a complete folder and renames it to its place; False as in `publish`."""
     _sync_all(temporary)
     if not held.confirm():
         discard(temporary)

@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from grid.execution import ExecutionConfig
-from model.config import CellConfig, TaskConfig
+from model.config import CellConfig
 
 BEGIN = "<!-- keys: begin -->"
 END = "<!-- keys: end -->"
 
 
-def _descriptions(config: type) -> dict[str, str]:
+def descriptions(config: type) -> dict[str, str]:
     """The string that stands under each field of a dataclass, by field name."""
     statements = typing.cast(ast.ClassDef, ast.parse(inspect.getsource(config)).body[0]).body
     found = {}
@@ -36,6 +36,15 @@ def _descriptions(config: type) -> dict[str, str]:
             text = " ".join(str(after.value.value).split())
             found[statement.target.id] = re.sub(r"(</?\w+>)", r"`\1`", text)
     return found
+
+
+def _item(annotation: object) -> type | None:
+    """The dataclass of which a field holds several by name."""
+    if typing.get_origin(annotation) is dict:
+        for part in typing.get_args(typing.get_args(annotation)[1]):
+            if dataclasses.is_dataclass(part):
+                return typing.cast(type, part)
+    return None
 
 
 def _type_name(annotation: object) -> str:
@@ -66,20 +75,20 @@ def _default(field: dataclasses.Field[object]) -> str:
 
 def keys(config: type, path: str) -> Iterator[tuple[str, str, str, str]]:
     """(key, type, default, meaning) of every field of a configuration, parts within it too."""
-    descriptions = _descriptions(config)
+    told = descriptions(config)
     annotations = typing.get_type_hints(config)
     for field in dataclasses.fields(config):
         annotation = annotations[field.name]
         if dataclasses.is_dataclass(annotation):
             yield from keys(typing.cast(type, annotation), f"{path}.{field.name}")
-        elif field.name == "tasks":
-            yield from keys(TaskConfig, f"{path}.tasks.<name>")
+        elif (part := _item(annotation)) is not None:
+            yield from keys(part, f"{path}.{field.name}.<name>")
         else:
             yield (
                 f"{path}.{field.name}",
                 _type_name(annotation),
                 _default(field),
-                descriptions.get(field.name, ""),
+                told.get(field.name, ""),
             )
 
 

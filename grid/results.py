@@ -19,6 +19,7 @@ from grid.cell import Cell, solved_columns
 from grid.errors import StoreError, StudyError
 from grid.store import Store, explain
 from grid.template import Coordinate
+from model.config import TASKS
 
 if TYPE_CHECKING:
     from grid.graph import Graph, StageId
@@ -63,9 +64,8 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for block, cells in study.expansion.members.items():
         for cell in (cell for cell in cells if cell.id in graph.cells):
-            there = {
-                role: id for role, id in graph.cells[cell.id].items() if id[1] in published[id[0]]
-            }
+            roles = graph.cells[cell.id]
+            there = {role: id for role, id in roles.items() if id[1] in published[id[0]]}
             shared = {
                 "study": study.name,
                 "scale": study.scale,
@@ -73,7 +73,7 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
                 "cell": cell.id,
                 **_of_cell(cell),
             }
-            rows += [{**shared, **score} for score in _scores(store, cell, there)]
+            rows += [{**shared, **score} for score in _scores(store, cell, roles, there)]
     schema: dict[str, type[pl.DataType]] = {
         **_BEFORE,
         **{path: _column_type(cell.coordinates[path] for cell in study.cells)
@@ -124,7 +124,7 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
     text = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     path = study.folder / DESCRIPTION
     if not (path.is_file() and path.read_bytes() == text.encode()):
-        _replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     write_frame(plan_frame(study), study.folder / PLAN)
     write_frame(frame, study.folder / RESULTS)
     return frame
@@ -137,10 +137,10 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
     except (OSError, pl.exceptions.PolarsError):
         same = False  # damaged, or from an older polars: written anew
     if not same:
-        _replace(path, frame.write_parquet)
+        replace_file(path, frame.write_parquet)
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Writes a file beside its place and renames it. Raises StoreError if that cannot be."""
     temporary = path.with_name(f".{path.name}~{uuid.uuid4().hex[:12]}")
     try:
@@ -206,14 +206,15 @@ def summary(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
         keys.append("n_languages")
     scored = set(frame["language"].drop_nulls().unique().to_list())
     every = SEVEN if set(SEVEN) <= scored else tuple(sorted(scored))
-    means = (
+    means = [
         _mean(frame, "bits_per_byte", LOW, "bits/byte low"),
         _mean(frame, "bits_per_byte", HIGH, "bits/byte high"),
         _mean(frame, "bits_per_byte", every, "bits/byte all"),
         _mean(frame, "unigram_bits_per_byte", every, "unigram all"),
         _mean(frame.filter(pl.col("task") == "xnli"), "accuracy", every, "xnli"),
         _mean(frame.filter(pl.col("task") == "xnli"), "majority_accuracy", every, "majority"),
-    )
+        *_of_commands(frame),
+    ]
     cells = frame.group_by([*keys, "cell"], maintain_order=True).agg(pl.first("updates"))
     for mean in means:
         cells = cells.join(mean, on=["block", "cell"], how="left", maintain_order="left")
@@ -230,6 +231,17 @@ def summary(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
     table = table.with_columns(pl.col("tokens").round().cast(pl.Int64))
     empty = [name for name in numbers if table[name].null_count() == len(table)]
     return table.drop(empty)
+
+
+def _of_commands(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:
+    """Each metric of the user's own programs: its mean over the languages of a cell."""
+    own = frame.filter(~pl.col("task").is_in(["pretraining", "likelihood", *TASKS]))
+    for task, metric in own.select("task", "metric").unique(maintain_order=True).iter_rows():
+        yield (
+            own.filter((pl.col("task") == task) & (pl.col("metric") == metric))
+            .group_by(["block", "cell"])
+            .agg(pl.mean("value").alias(f"{task} {metric}"))
+        )
 
 
 def _mean(frame: pl.DataFrame, metric: str, languages: Iterable[str], name: str) -> pl.DataFrame:
@@ -257,39 +269,46 @@ def _of_cell(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _scores(store: Store, cell: Cell, there: Mapping[str, "StageId"]) -> Iterable[dict[str, Any]]:
+def _scores(
+    store: Store, cell: Cell, roles: Mapping[str, "StageId"], there: Mapping[str, "StageId"]
+) -> Iterable[dict[str, Any]]:
     """What the finished stages of one cell say, as the columns that depend on the score."""
-    if "pretraining" not in there:
+    exposure: dict[str, Any] = {"languages": {}}
+    updates: dict[str, Any] = {}
+    if "pretraining" in there:
+        folder = store.path(*there["pretraining"])
+        exposure = _read(folder / "exposure.json")
+        updates = {"updates": exposure["updates"]}
+        total = {**updates, "task": "pretraining", "tokens_seen": exposure["tokens"]}
+        yield {**total, "metric": "tokens", "value": float(exposure["tokens"])}
+        loss = _final_loss(_read(folder / "curve.json"))
+        if loss is not None:
+            yield {**total, "metric": "final_loss", "value": loss}
+    elif "pretraining" in roles:
         return
-    folder = store.path(*there["pretraining"])
-    exposure = _read(folder / "exposure.json")
-    updates = {"updates": exposure["updates"]}
-    total = {**updates, "tokens_seen": exposure["tokens"]}
-    yield {
-        **total, "task": "pretraining", "metric": "tokens", "value": float(exposure["tokens"])
-    }  # fmt: skip
-    loss = _final_loss(_read(folder / "curve.json"))
-    if loss is not None:
-        yield {**total, "task": "pretraining", "metric": "final_loss", "value": loss}
     for role, id in there.items():
-        if role.split("/")[0] not in ("evaluation", "finetuning"):
+        if role.split("/")[0] not in ("evaluation", "finetuning", "command"):
             continue
         task = cell.config.tasks.get(role.split("/")[1]) if "/" in role else None
         generated = {"synthetic": True} if task and task.source == "synthetic" else {}
         for score in _read(store.path(*id) / "scores.json"):
-            seen = exposure["languages"].get(score["language"], {"tokens": 0, "epochs": 0.0})
             yield {
                 **updates,
                 **generated,
-                "task": score["task"],
-                "metric": score["metric"],
-                "language": score["language"],
-                "value": score["value"],
-                "n": score["n"],
+                **{name: score[name] for name in ("task", "metric", "language", "value", "n")},
                 "seen": score["seen"],
-                "tokens_seen": seen["tokens"],
-                "epochs_seen": seen["epochs"],
+                **_exposure(exposure["languages"], score["language"], trained=bool(updates)),
             }
+
+
+def _exposure(
+    languages: Mapping[str, Any], language: str | None, *, trained: bool
+) -> dict[str, Any]:
+    """Tokens and epochs that the built-in pretraining has seen of a language."""
+    if not trained or language is None:
+        return {}
+    seen = languages.get(language, {"tokens": 0, "epochs": 0.0})
+    return {"tokens_seen": seen["tokens"], "epochs_seen": seen["epochs"]}
 
 
 def _final_loss(curve: Any) -> float | None:

@@ -6,6 +6,7 @@ OmegaConf then lays the checked tree over the dataclasses' defaults (`complete`)
 
 import functools
 import math
+import re
 import types
 import typing
 from dataclasses import fields, is_dataclass
@@ -17,6 +18,10 @@ from grid.tree import Node, fail, found, near
 from model.config import TASKS, CellConfig, TaskConfig
 
 _WORDS = {int: "int", float: "float", str: "text", bool: "true or false"}
+
+
+_OF_COMMAND = re.compile(r"commands\.[^.]+\.(settings\.[^.]+|replaces_pretraining)")
+"""What an axis may vary of a command; its names are the site file's and the program's."""
 
 
 @functools.cache
@@ -34,12 +39,12 @@ def check(node: Node, hint: Any, key: str) -> Any:
     hint: a scalar type, `list[...]`, `dict[str, ...]`, a dataclass, Any, or one of these or None.
     Integers become floats where floats are expected, so that 1 and 1.0 are one value.
     """
-    inner, optional = _without_none(hint)
+    inner, optional = without_none(hint)
     if node.value is None and optional:
         return None
+    if inner is Any:
+        return _check_any(node, key)
     origin = typing.get_origin(inner)
-    if inner is Any:  # a library's own settings, which it checks itself
-        return node.plain()
     if is_dataclass(inner) or origin is dict:
         return _check_mapping(node, inner, key)
     if origin is list:
@@ -64,6 +69,15 @@ def _check_mapping(node: Node, hint: Any, key: str) -> dict[str, Any]:
     return result
 
 
+def _check_any(node: Node, key: str) -> Any:
+    """A program's or library's own value, which it checks itself: of any shape, but finite."""
+    if isinstance(node.value, dict):
+        return {name: _check_any(item, f"{key}.{name}") for name, item in node.value.items()}
+    if isinstance(node.value, list):
+        return [_check_any(item, f"{key}[{number}]") for number, item in enumerate(node.value)]
+    return None if node.value is None else _check_scalar(node, type(node.value), Any, key)
+
+
 def _check_scalar(node: Node, inner: Any, hint: Any, key: str) -> Any:
     value = node.value
     if inner in (int, float) and type(value) is str and (number := suffixed(value)) is not None:
@@ -79,7 +93,8 @@ def _check_scalar(node: Node, inner: Any, hint: Any, key: str) -> Any:
     return value
 
 
-def _without_none(hint: Any) -> tuple[Any, bool]:
+def without_none(hint: Any) -> tuple[Any, bool]:
+    """A type without its `| None`, and whether it had one."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         (inner,) = (item for item in typing.get_args(hint) if item is not types.NoneType)
         return inner, True
@@ -98,15 +113,16 @@ def _legal_names(hint: Any) -> tuple[str, ...]:
     """Keys that a mapping may have; none where any may be."""
     if is_dataclass(hint):
         return tuple(hints(typing.cast(type, hint)))
-    return TASKS if _without_none(typing.get_args(hint)[1])[0] is TaskConfig else ()
+    return TASKS if without_none(typing.get_args(hint)[1])[0] is TaskConfig else ()
 
 
 def _unknown(hint: Any, key: str, name: str) -> str:
     legal = _legal_names(hint)
-    meant = near(name, legal)
-    if not meant and key.split(".")[0] == "cell":
+    elsewhere: list[str] = []
+    if key.split(".")[0] == "cell":
         elsewhere = [path for path in leaf_paths() if path.split(".")[-1] == name.split(".")[-1]]
-        meant = f" (did you mean cell.{' or cell.'.join(elsewhere[:3])}?)" if elsewhere else ""
+    meant = f" (did you mean cell.{' or cell.'.join(elsewhere[:3])}?)" if elsewhere else ""
+    meant = meant or near(name, legal)
     return f"unknown key{meant}; expected one of {', '.join(legal)}"
 
 
@@ -115,7 +131,7 @@ def _wrong_type(node: Node, hint: Any, key: str) -> Exception:
 
 
 def _words(hint: Any) -> str:
-    inner, optional = _without_none(hint)
+    inner, optional = without_none(hint)
     if typing.get_origin(inner) is list:
         word = f"a list of {_words(typing.get_args(inner)[0])}"
     else:
@@ -128,10 +144,10 @@ def leaf_paths() -> tuple[str, ...]:
     """Every path below `cell` that holds a value: what an axis may vary."""
 
     def walk(hint: Any, path: str) -> list[str]:
-        inner, _ = _without_none(hint)
+        inner, _ = without_none(hint)
         names = _legal_names(inner) if is_dataclass(inner) or _is_dict(inner) else ()
         if not names:
-            return [path]
+            return [] if _is_dict(inner) else [path]
         dotted = f"{path}." if path else ""
         return [leaf for name in names for leaf in walk(_item_hint(inner, name), f"{dotted}{name}")]
 
@@ -147,7 +163,7 @@ def leaf_hint(path: str) -> Any:
     """The type of one leaf path of a cell."""
     hint: Any = CellConfig
     for name in path.split("."):
-        hint = _item_hint(_without_none(hint)[0], name)
+        hint = _item_hint(without_none(hint)[0], name)
     return hint
 
 
@@ -156,13 +172,13 @@ def scalar_type(path: str) -> type | None:
     """int, float, bool or str where a path of a cell holds one; None for lists and named sizes."""
     if path == SIZE_PATH:
         return None
-    inner, _ = _without_none(leaf_hint(path))
+    inner, _ = without_none(leaf_hint(path))
     return inner if inner in _WORDS else None
 
 
 def check_path(path: str, node: Node, key: str) -> None:
     """Raises StudyError if an axis names no value of a cell."""
-    if path in leaf_paths() or path == SIZE_PATH:
+    if path in leaf_paths() or path == SIZE_PATH or _OF_COMMAND.fullmatch(path):
         return
     below = [leaf for leaf in leaf_paths() if leaf.startswith(f"{path}.")]
     if below:

@@ -28,12 +28,12 @@ def status_frame(study: "Study | Studies") -> "polars.DataFrame":
     rows = []
     for id, state in graph.states(store).items():
         attempts = store.attempts(*id) if state != "done" else []
-        ended, message = _ended(attempts[-1]) if attempts else (None, None)
+        ending, message = ended(attempts[-1]) if attempts else (None, None)
         rows.append(
             {
                 "stage": id[0],
                 "key": id[1],
-                "state": ended if ended and state == "to run" else state,
+                "state": ending if ending and state == "to run" else state,
                 "attempts": len(attempts),
                 "cells": needing[id],
                 "message": message,
@@ -50,7 +50,7 @@ def status_frame(study: "Study | Studies") -> "polars.DataFrame":
     return polars.DataFrame(rows, schema=schema)
 
 
-def _ended(attempt: Path) -> tuple[str | None, str | None]:
+def ended(attempt: Path) -> tuple[str | None, str | None]:
     """How an attempt ended if not well, `failed` or `stopped`, and what it said."""
     try:
         outcome = json.loads((attempt / "outcome.json").read_text(encoding="utf-8"))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from grid.graph import Graph
     from grid.launch.report import Report
+    from grid.plan import Plan
     from grid.store import Store
 
 
@@ -71,9 +72,15 @@ class Studies:
         for study in self.studies:
             study.check_placement(machine=machine)
 
-    def plan(self) -> "polars.DataFrame":
+    def priced(self, profile: str | None = None) -> "Plan":
+        """As `Study.priced`: what the studies share is counted once."""
+        from grid.plan import Plan
+
+        return Plan(*self.studies, profile=profile)
+
+    def plan(self, profile: str | None = None) -> "polars.DataFrame":
         """The plans one below the other; an axis that a study lacks is null in its rows."""
-        return stacked(self.studies, [study.plan() for study in self.studies])
+        return self.priced(profile).frame()
 
     def results(self) -> "polars.DataFrame":
         """The results one below the other; an axis that a study lacks is null in its rows."""
@@ -84,6 +91,7 @@ class Studies:
         from grid.graph import united
         from grid.launch import local
         from grid.results import publish, refuse_foreign
+        from grid.wanted import record_all
 
         execution = self.execution
         if workers is not None:
@@ -92,7 +100,9 @@ class Studies:
             study.check_placement()
             refuse_foreign(study)
         graphs = [study.graph() for study in self.studies]
+        unwritten = record_all(self.studies, graphs)
         report = local.run(united(graphs), self.open_store(), execution=execution)
+        report.unwritten = unwritten
         for study, graph in zip(self.studies, graphs, strict=True):
             try:
                 publish(study, graph)

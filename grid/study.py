@@ -10,7 +10,7 @@ import dataclasses
 import importlib.util
 import os
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,8 @@ from grid.cell import Cell, Expansion, expand
 from grid.errors import StoreError, StudyError
 from grid.execution import ExecutionConfig
 from grid.language_sets import LanguageSets
-from grid.layers import Layers, read_layers
+from grid.layers import Layers, read_layers, read_site
+from grid.programs import Program
 from grid.schema import check
 from grid.tree import (
     COMMAND_LINE,
@@ -38,8 +39,9 @@ from model.errors import InputError
 if TYPE_CHECKING:
     import polars
 
-    from grid.graph import Graph
+    from grid.graph import Graph, StageId
     from grid.launch.report import Report
+    from grid.plan import Plan
     from grid.store import Store
 
 DEFAULT_STORE = "runs"
@@ -75,6 +77,8 @@ class Study:
     locations: Mapping[str, str]
     """Folder of each source on this machine, absolute."""
     execution: ExecutionConfig
+    programs: Mapping[str, Program]
+    """The programs of the site file, by name."""
     tree: Node
     """Everything laid together, with origins."""
     sets: LanguageSets
@@ -142,8 +146,12 @@ class Study:
         from grid.pipeline import build
         from grid.placement import place
 
-        wanted = self.cells if cells is None else cells
-        graph = build(wanted, locations=self.locations, store=self.open_store())
+        graph = build(
+            self.cells if cells is None else cells,
+            locations=self.locations,
+            store=self.open_store(),
+            programs=self.programs,
+        )
         place(graph, self.execution)
         return graph
 
@@ -156,22 +164,30 @@ class Study:
 
         check_cells(self.cells, self.execution, self.tree)
         if machine:
-            check_gpus(self.execution, self.tree)
+            check_gpus(self.cells, self.execution, self.tree)
 
-    def plan(self) -> "polars.DataFrame":
-        """One row for each cell: number, id, blocks, value on each axis, number of languages."""
-        from grid.results import plan_frame
+    def priced(self, profile: str | None = None) -> "Plan":
+        """Its plan on a device profile (`execution.profile`): states, sizes, memory, time."""
+        from grid.plan import Plan
 
-        return plan_frame(self)
+        return Plan(self, profile=profile)
 
-    def run(self, *, workers: int | None = None) -> "Report":
+    def plan(self, profile: str | None = None) -> "polars.DataFrame":
+        """One row for each cell: where it stands, its state, counts, memory and time."""
+        return self.priced(profile).frame()
+
+    def run(
+        self, *, workers: int | None = None, only: "Collection[StageId] | None" = None
+    ) -> "Report":
         """Runs the stages that are missing, then collects the results into `folder`.
 
-        Progress goes to standard error. A failed stage does not stop the others: look at the
-        report's `ok`, `failed` and `blocked`.
+        only: these stages and what they need, whatever else is missing. Progress goes to standard
+        error. A failed stage does not stop the others: look at the report's `ok`, `failed` and
+        `blocked`.
         """
         from grid.launch import local
         from grid.results import publish, refuse_foreign
+        from grid.wanted import record_all
 
         execution = self.execution
         if workers is not None:
@@ -179,11 +195,15 @@ class Study:
         self.check_placement()
         refuse_foreign(self)
         graph = self.graph()
+        unwritten = record_all([self], [graph])
+        if only is not None:
+            graph.targets = set(only)
         report = local.run(graph, self.open_store(), execution=execution)
         try:
             publish(self, graph)
         except StoreError as error:  # what ran and what failed is still to be told
-            report.unwritten = str(error)
+            unwritten = str(error)
+        report.unwritten = unwritten
         return report
 
     def results(self) -> "polars.DataFrame":
@@ -219,16 +239,22 @@ def load(
             raise StudyError(
                 f"{path}: {what}: expected a name that can be a folder's, found {name!r}"
             )
-    study = _from_layers(path, layers, _store(store, layers))
+    study = _from_layers(path, layers, choose_store(store, layers.store))
     _refuse_idle_overrides(study, layers)
     # Every mistake of any cell is told now, before anything runs.
     _ = study.cells
     return study
 
 
-def _store(store: str | Path | None, layers: Layers) -> Path:
+def store_folder(store: Path | None, site: Path | None) -> Path:
+    """The store of a call without a study: as in `load`."""
+    return choose_store(store, read_site(site).store)
+
+
+def choose_store(store: str | Path | None, of_site: Path | None) -> Path:
+    """The store that a call names, or the environment, or the site file; or `runs`."""
     named = store or os.environ.get("GRID_STORE")
-    return Path(named).expanduser() if named else layers.store or Path(DEFAULT_STORE)
+    return Path(named).expanduser() if named else of_site or Path(DEFAULT_STORE)
 
 
 def _from_layers(path: Path, layers: Layers, store: Path) -> Study:
@@ -236,6 +262,7 @@ def _from_layers(path: Path, layers: Layers, store: Path) -> Study:
     sets = LanguageSets(top.get("language_sets"))
     blocks = read_blocks(top.get("axes"), layers.tree, sets)
     seed = layers.tree.find(("cell", "seed"))
+    own_seed = 1 if seed is None else check(seed, int, "cell.seed")
     return Study(
         name=path.stem,
         file=path,
@@ -243,15 +270,14 @@ def _from_layers(path: Path, layers: Layers, store: Path) -> Study:
         source=_text(top, "source"),
         scale=layers.scale,
         store=store,
-        seeds=tuple(
-            read_replicates(top.get("replicates"), 1 if seed is None else check(seed, int, "seed"))
-        ),
+        seeds=tuple(read_replicates(top.get("replicates"), own_seed)),
         blocks=tuple(choose_blocks(blocks, top.get("blocks"))),
         paths=tuple(dict.fromkeys(path for block in blocks for path in block.paths)),
         figures=_figures(top.get("figures")),
         claims=_claims(top.get("claims")),
         locations=_locations(top.get("locations")),
         execution=_execution(top.get("execution")),
+        programs=layers.programs,
         tree=layers.tree,
         sets=sets,
     )

@@ -7,19 +7,19 @@ written.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import reduce
 from operator import attrgetter, getitem
-from typing import Any
+from typing import Any, get_args
 
 from grid.axes import Block, Point
 from grid.errors import StudyError
 from grid.language_sets import LANGUAGE_PATHS, LanguageSets
 from grid.named_sizes import SIZE_FIELDS, SIZE_PATH, size_of, spread
-from grid.schema import check, complete, hints, leaf_hint
+from grid.schema import check, complete, hints, leaf_hint, without_none
 from grid.solve import SHAPE_PATHS, Solve, Solved, shape, solved, target
 from grid.tree import Node, describe, fail, overlay, written
-from model.config import CellConfig, TaskConfig
+from model.config import CellConfig
 from model.errors import InputError
 
 Coordinate = str | int | float | bool | None
@@ -59,11 +59,11 @@ class _Group:
     built: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
     def make(self, values: Mapping[str, Any]) -> Any:
-        parts = [group.make(values) for group in self.groups.values()]
+        parts = [self.part(name, group, values) for name, group in self.groups.items()]
         own = [values[path] for path in self.leaves.values()]
         # Lists and parts are told apart by identity: equal ones come from one place.
         identity = (
-            *[id(value) if type(value) in (list, dict) else value for value in own],
+            *[id(value) if type(value) in (list, dict) else (type(value), value) for value in own],
             *map(id, parts),
         )
         known = self.built.get(identity)
@@ -73,6 +73,15 @@ class _Group:
             arguments.update(zip(self.groups, parts, strict=True))
             known = self.built[identity] = self.build(**arguments)
         return known
+
+    def part(self, name: str, group: "_Group", values: Mapping[str, Any]) -> Any:
+        try:
+            return group.make(values)
+        except InputError as error:
+            if self.build is not dict:
+                raise
+            # A task or command does not know what it is called, and says `*`.
+            raise InputError(str(error).replace(".*.", f".{name}.")) from None
 
 
 class Template:
@@ -97,7 +106,7 @@ class Template:
         self.tree = complete(check(resolved, CellConfig, "cell"))
         touched = _touched(block)
         for path in touched:
-            self._require_task(path)
+            self._require_named(path)
         if self._shared_value(_FEED_FORWARD) is not None:
             touched = (*touched, _FEED_FORWARD)  # it is left out where it is 4 x width
         # What a point of a union does not set, for it is an axis of another part only.
@@ -201,14 +210,18 @@ class Template:
             return self.sets.resolve(node, key)
         return check(node, leaf_hint(path), key)
 
-    def _require_task(self, path: str) -> None:
-        parts = path.split(".")
-        if parts[0] == "tasks" and self.tree["tasks"].get(parts[1]) is None:
-            raise fail(
-                self.block.node,
-                f"axes[{self.block.name}].{path}",
-                f"the task {parts[1]} is not among cell.tasks; switch it on there first",
-            )
+    def _require_named(self, path: str) -> None:
+        """Raises StudyError for an axis of a task or command that the cell does not have."""
+        parts, key = path.split("."), f"axes[{self.block.name}].{path}"
+        if parts[0] not in ("tasks", "commands"):
+            return
+        part = self.tree[parts[0]].get(parts[1])
+        if part is None:
+            told = f"the {parts[0][:-1]} {parts[1]} is not among cell.{parts[0]}"
+            raise fail(self.block.node, key, f"{told}; switch it on there first")
+        if parts[2] == "settings" and parts[3] not in part["settings"]:
+            told = f"{parts[3]} is not among cell.commands.{parts[1]}.settings"
+            raise fail(self.block.node, key, f"{told}; give it a value there first")
 
     def _check_languages(
         self, config: CellConfig, languages: Mapping[str, list[str] | None], settings: Point
@@ -254,21 +267,22 @@ def _touched(block: Block) -> tuple[str, ...]:
 
 def _group(cls: Any, tree: Mapping[str, Any], prefix: str, touched: set[str]) -> _Group:
     """Splits a tree into what is built once and what each point builds anew."""
-    group = _Group(build=cls)
-    types = hints(cls) if cls is not dict else dict.fromkeys(tree, TaskConfig)
+    free = not is_dataclass(cls)  # a dict: of tasks, of commands, of a command's settings
+    group = _Group(build=dict if free else cls)
+    types = dict.fromkeys(tree, get_args(cls)[1]) if free else hints(cls)
     for name, value in tree.items():
         path = f"{prefix}{name}"
+        inner = without_none(types[name])[0]
         if path in touched:
             group.leaves[name] = path
-        elif not isinstance(value, dict):
+        elif not isinstance(value, dict) or inner is Any:
             group.fixed[name] = value
         else:
-            inner = dict if name == "tasks" and not prefix else types[name]
             child = _group(inner, value, f"{path}.", touched)
             if child.leaves or child.groups:
                 group.groups[name] = child
             else:
-                group.fixed[name] = child.make({})
+                group.fixed[name] = group.part(name, child, {})
     return group
 
 
@@ -282,8 +296,9 @@ def _replaced(tree: Node, path: Sequence[str], node: Node) -> Node:
 def _value(config: CellConfig, path: str) -> Any:
     if path == SIZE_PATH:
         return size_of(config.encoder)
-    if path.startswith("tasks."):
-        _, name, leaf = path.split(".")
-        task = config.tasks.get(name)
-        return None if task is None else getattr(task, leaf)
+    if path.startswith(("tasks.", "commands.")):
+        value: Any = config
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+        return value
     return attrgetter(path)(config)

@@ -164,6 +164,8 @@ def found(node: Node) -> str:
     """What an error message says was found: the value and its type."""
     if isinstance(node.value, dict | list):
         return f"a {node.kind}"
+    if isinstance(node.value, bool):
+        return f"{str(node.value).lower()} ({node.kind})"
     return "null" if node.value is None else f"{node.value!r} ({node.kind})"
 
 

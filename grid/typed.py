@@ -15,7 +15,7 @@ from grid.errors import StoreError
 
 
 def rebuild(kind: Any, value: Any, path: str = "config") -> Any:
-    """`value` as `kind`: a dataclass, list[T], dict[str, T], T | None, str, bool, int or float.
+    """`value` as `kind`: a dataclass, list[T], dict[str, T], T | None, a scalar type, or Any.
 
     Raises StoreError with the path of the first value that does not fit.
     """
@@ -36,6 +36,8 @@ def rebuild(kind: Any, value: Any, path: str = "config") -> Any:
         return float(value)
     if kind in (str, bool, int, float):
         _require(type(value) is kind, path, kind.__name__, value)
+        return value
+    if kind is Any:
         return value
     raise TypeError(f"{path}: {kind!r} cannot be read from JSON")
 

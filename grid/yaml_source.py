@@ -7,7 +7,7 @@ must not depend on the environment of whoever runs a stranger's study.
 
 import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import yaml
 
@@ -18,11 +18,26 @@ _TAG = "tag:yaml.org,2002:"
 _MAX_NODES = 2_000_000
 """Aliases can make a small file expand without end; no study comes near this."""
 
+_MAX_DEPTH = 100
+
 
 class _Loader(yaml.SafeLoader):
     """Knows null, true, false, integers and floats of YAML 1.2, with `_` between digits."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}  # type: ignore[misc]
+
+    # PyYAML takes time quadratic in the depth of brackets, and Python's stack ends sooner still.
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        self._refuse_depth(self.flow_level)
+        super().fetch_flow_collection_start(TokenClass)
+
+    def add_indent(self, column: int) -> bool:
+        self._refuse_depth(len(self.indents))
+        return bool(super().add_indent(column))
+
+    def _refuse_depth(self, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=self.get_mark())
 
 
 _Loader.add_implicit_resolver(f"{_TAG}null", re.compile(r"(~|null|Null|NULL|)\Z"), None)

@@ -5,6 +5,7 @@ depends on. Imports neither torch nor grid.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from model.checks import one_of as _one_of
 from model.checks import require as _require
@@ -252,6 +253,38 @@ class TaskConfig:
         _one_of(self.precision, "tasks.*.precision", ("bf16", "fp32"))
 
 
+TAKES = ("corpus", "tokenizer", "shards", "pretraining")
+
+
+@dataclass(kw_only=True)
+class CommandConfig:
+    """A stage that runs a program of the user's own, which the site file defines by this name."""
+
+    takes: list[str] = field(default_factory=lambda: ["corpus", "tokenizer"])
+    """What it is given: some of `corpus`, `tokenizer`, `shards`, `pretraining`."""
+    replaces_pretraining: bool = False
+    """True: the cell is trained by this program, so the built-in pretraining, evaluation and
+    fine-tuning are left out."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Values of the program's own: scalars, lists or mappings, handed on as they are."""
+
+    def __post_init__(self) -> None:
+        for name in self.takes:
+            _one_of(name, "commands.*.takes", TAKES)
+        _require(
+            len(set(self.takes)) == len(self.takes),
+            "commands.*.takes",
+            "each once",
+            self.takes,
+        )
+        _require(
+            not (self.replaces_pretraining and "pretraining" in self.takes),
+            "commands.*.takes",
+            "no pretraining where replaces_pretraining is true",
+            self.takes,
+        )
+
+
 TASKS = ("xnli",)
 
 
@@ -269,6 +302,8 @@ class CellConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     tasks: dict[str, TaskConfig | None] = field(default_factory=dict)
     """Downstream tasks by name (`xnli`); null switches one off."""
+    commands: dict[str, CommandConfig | None] = field(default_factory=dict, metadata={"absent": {}})
+    """Programs of the user's own by their name in the site file; null switches one off."""
     seed: int = 1
     """Replicate: initialisation, data order and dropout."""
     checkpoint: str | None = field(default=None, metadata={"absent": None})
@@ -323,6 +358,12 @@ class CellConfig:
     def _check_language_embeddings(self) -> None:
         if not self.encoder.language_embeddings:
             return
+        _require(
+            self.checkpoint is None,
+            "encoder.language_embeddings",
+            "false for a cell that starts from a checkpoint, for those published have none",
+            True,
+        )
         tasks = {name: task for name, task in self.tasks.items() if task is not None}
         for key, languages in {
             "evaluation.languages": self.evaluation.languages or [],

@@ -23,6 +23,7 @@ class Context:
     activation_checkpointing: forget activations and compute them again in the backward pass.
     spike: a training whose loss rises this many nats above its lowest stops; None: never.
     monitors: DeepSpeed's monitors by name (`tensorboard`, `csv_monitor`, `wandb`), its own keys.
+    command: how a command stage's program is started (`model.command.Invocation` as a mapping).
     stop: set when the stage should save its state and raise Stopped.
     """
 
@@ -40,6 +41,7 @@ class Context:
     activation_checkpointing: bool = False
     spike: float | None = None
     monitors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    command: Mapping[str, Any] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
     def progress(self, step: int, total: int, **metrics: float) -> None:

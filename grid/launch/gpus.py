@@ -82,7 +82,8 @@ class Pool:
 
     def needs(self, stage: Stage) -> int:
         """The GPUs that a stage takes. One that wants more than there are has them all."""
-        return min(stage.ranks, len(self.names)) if stage.needs_torch else 0
+        trains = stage.needs_torch or stage.command is not None
+        return min(stage.ranks, len(self.names)) if trains else 0
 
     def take(self, stage: Stage) -> list[str] | None:
         """Free GPUs for a stage; none if it needs none; None if it is not to be told."""

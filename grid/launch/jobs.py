@@ -23,6 +23,7 @@ def job_of(
     wait: bool = False,
 ) -> dict[str, Any]:
     """The fields of grid.job.Job. `devices`: the GPUs that it may see; None for no limit."""
+    degree = stage.tensor_parallel or execution.tensor_parallel or 1
     return {
         "stage": stage.name,
         "key": stage.key,
@@ -38,12 +39,13 @@ def job_of(
         "devices": None if devices is None else list(devices),
         "checkpoint_seconds": execution.checkpoint_seconds,
         "ranks": stage.ranks,
-        "tensor_parallel": execution.tensor_parallel if stage.ranks > 1 else 1,
-        "micro_batch": execution.micro_batch,
+        "tensor_parallel": degree if stage.ranks > 1 else 1,
+        "micro_batch": execution.micro_batch or stage.micro_batch,
         "activation_checkpointing": execution.activation_checkpointing,
         "spike": execution.spike,
         "monitors": execution.monitors,
         "locations": dict(stage.locations),
+        "command": None if stage.command is None else dict(stage.command),
         "revision": revision(),
         "wait": wait,
         "stale": None if stale is None else asdict(stale),

@@ -26,6 +26,9 @@ class Encoder(nn.Module):
         """languages: rows of the language table, 0 for a model without one."""
         super().__init__()
         self.config = config
+        self.rows = rows
+        """Of the whole word table."""
+        self.languages = languages
         self.activation_checkpointing = False
         """Whether layers are computed again in the backward pass instead of being remembered."""
         self.embeddings = Embeddings(config, rows, languages)
@@ -57,7 +60,6 @@ class MaskedLanguageModel(nn.Module):
 
     def __init__(self, config: EncoderConfig, rows: int, languages: int = 0) -> None:
         super().__init__()
-        self.size = (config, rows, languages)
         self.splits: Mapping[str, parallel.Split] = {}
         """Parameters of which this rank holds a part, by name."""
         self.encoder = Encoder(config, rows, languages)
@@ -65,8 +67,9 @@ class MaskedLanguageModel(nn.Module):
 
     def without_storage(self) -> "MaskedLanguageModel":
         """A whole model of this size on the meta device."""
+        encoder = self.encoder
         with torch.device("meta"):
-            return MaskedLanguageModel(*self.size)
+            return MaskedLanguageModel(encoder.config, encoder.rows, encoder.languages)
 
     def logits(
         self,

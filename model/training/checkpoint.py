@@ -1,7 +1,7 @@
 """Resumable state of a run: written whole or not at all, checksummed, the last two kept.
 
 <work>/checkpoints/00001200/state.json      what the stage counts (step, exposure, curve)
-                            layout.json     tensor- and data-parallel degree that wrote it
+                            layout.json     tensor- and data-parallel degree, and the model's shape
                             engine/...      DeepSpeed's own files, of every rank
                             checksums.json  SHA-256 of each file above
 
@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from model.errors import InputError
 from model.training import distributed
 from model.training.engine import TAG, Engine
 
@@ -74,7 +75,7 @@ def save(work: Path, step: int, engine: Engine, state: dict[str, Any]) -> Path:
     distributed.barrier()
     if distributed.is_first():
         _write(unfinished / "state.json", {"step": step, **state})
-        _write(unfinished / _LAYOUT, _layout())
+        _write(unfinished / _LAYOUT, _layout() | {"model": engine.architecture})
         _publish(unfinished, final)
         for old in _finished(work)[KEPT:]:
             shutil.rmtree(old)
@@ -97,7 +98,8 @@ def _publish(unfinished: Path, final: Path) -> None:
 def restore(work: Path, engine: Engine) -> dict[str, Any] | None:
     """Loads the newest whole checkpoint into the engine; None if there is none.
 
-    A broken one is named on stderr and left aside for the one before it.
+    A broken one is named on stderr and left aside for the one before it. Raises InputError for one
+    of another model.
     """
     newest = _newest(work) if distributed.is_first() else None
     step = distributed.first_says(_NONE if newest is None else int(newest.name))
@@ -105,11 +107,25 @@ def restore(work: Path, engine: Engine) -> dict[str, Any] | None:
         return None
     folder = work / "checkpoints" / f"{step:08d}"
     layout = _read(folder / _LAYOUT)
+    _check_model(folder, layout.pop("model"), engine.architecture)
     if layout == _layout():
         engine.restore(folder / _ENGINE)
     else:
         _restore_converted(folder / _ENGINE, work / "universal", engine, layout)
     return _read(folder / "state.json")
+
+
+def _check_model(folder: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    different = [
+        f"{name} {found.get(name)!r} instead of {expected.get(name)!r}"
+        for name in sorted(found.keys() | expected.keys())
+        if found.get(name) != expected.get(name)
+    ]
+    if different:
+        raise InputError(
+            f"checkpoint {folder}: expected one of this run's model, found another: "
+            f"{', '.join(different)}. Remove the folder to begin anew."
+        )
 
 
 def _newest(work: Path) -> Path | None:

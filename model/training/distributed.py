@@ -36,6 +36,7 @@ def import_deepspeed(device: str) -> Any:
     """DeepSpeed, quiet, on the accelerator that the stage was given and without its compiler."""
     os.environ["DS_ACCELERATOR"] = "cuda" if device.startswith("cuda") else "cpu"
     warnings.filterwarnings("ignore", module="deepspeed")
+    warnings.filterwarnings("ignore", message=".*all_gather_into_tensor", module="torch")
     import deepspeed
     import deepspeed.ops
 
@@ -59,9 +60,11 @@ def join(context: Context) -> None:
             f"ranks: expected a multiple of tensor_parallel ({context.tensor_parallel}), found "
             f"{context.ranks}"
         )
-    for name, value in (("RANK", context.rank), ("WORLD_SIZE", context.ranks), ("LOCAL_RANK", 0)):
-        os.environ.setdefault(name, str(value))
     on_gpu = context.device.startswith("cuda")
+    place = context.rank % max(1, torch.cuda.device_count()) if on_gpu else context.rank
+    ranks_known = {"RANK": context.rank, "WORLD_SIZE": context.ranks, "LOCAL_RANK": place}
+    for name, value in ranks_known.items():
+        os.environ.setdefault(name, str(value))
     if on_gpu:
         torch.cuda.set_device(local_device(context))
     torch_distributed.init_process_group(
@@ -91,9 +94,8 @@ def local_device(context: Context) -> str:
     """This rank's device: `cuda` without a number is the GPU of its place on the machine."""
     if context.device != "cuda":
         return context.device
-    visible = torch.cuda.device_count()
     place = int(os.environ.get("LOCAL_RANK", context.rank)) if context.ranks > 1 else 0
-    return f"cuda:{place % max(1, visible)}"
+    return f"cuda:{place % max(1, torch.cuda.device_count())}"
 
 
 def _meet(context: Context) -> Any:

@@ -6,6 +6,7 @@ meet stands in distributed.py, how layers are cut in model/encoder/parallel.py.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from model.config import PretrainingConfig
 from model.context import Context
 from model.encoder import parallel
-from model.encoder.encoder import MaskedLanguageModel
+from model.encoder.encoder import Encoder, MaskedLanguageModel
 from model.errors import DivergenceError
 from model.training import distributed
 from model.training.memory import keep_freed_memory
@@ -79,6 +80,8 @@ class Engine:
         """Of the last step: the loss of each target that this rank worked on, detached."""
         self.targets = slice(0, 0)
         """Which of the batch's targets, in its order, these are."""
+        self.architecture = _architecture(model)
+        """What a checkpoint must have in common with this engine, by name."""
         self.splits: Mapping[str, parallel.Split] = getattr(model, "splits", {})
         if isinstance(model, MaskedLanguageModel):
             model.encoder.activation_checkpointing = context.activation_checkpointing
@@ -197,6 +200,15 @@ class Engine:
         path, _ = self.engine.load_checkpoint(str(folder), tag=TAG)
         if path is None:
             raise RuntimeError(f"DeepSpeed could not load its checkpoint in {folder}")
+
+
+def _architecture(model: nn.Module) -> dict[str, Any]:
+    encoder = model.encoder
+    if not isinstance(encoder, Encoder):
+        raise TypeError(f"expected a model with an encoder, found {type(model).__name__}")
+    heads = sorted(name for name, _ in model.named_children())
+    size = {"rows": encoder.rows, "languages": encoder.languages, "parts": heads}
+    return asdict(encoder.config) | size
 
 
 def _targets(part: Part) -> int:

@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import Tensor
 
-from model.config import PretrainingConfig
 from model.context import Context
 from model.encoder.description import Description
 from model.encoder.encoder import MaskedLanguageModel, build, derived_seed
@@ -26,6 +25,7 @@ from model.training import checkpoint, distributed, milestones, monitor
 from model.training.divergence import LossWatch
 from model.training.engine import Engine, prepare
 from model.training.loop import Loop, wanted_milestones
+from model.training.micro_batch import sequences_at_once
 from model.training.record import Record
 from model.training.schedule import total_updates
 
@@ -33,11 +33,6 @@ ADVICE = (
     "Try a lower pretraining.learning_rate, a longer pretraining.warmup, a smaller "
     "pretraining.clip (0 is none), or pretraining.precision fp32."
 )
-MICRO_BATCH_TOKENS = {"cpu": 1 << 15, "cuda": 1 << 17}
-"""Tokens that go through the model at once; a larger batch is accumulated."""
-MICRO_BATCH_SCORES = {"cpu": 1 << 28, "cuda": 1 << 31}
-"""Scores of the head (masked places times vocabulary) at once, each of 10 to 12 bytes: with 250,000
-pieces they, and not the layers, are what fills the memory."""
 
 
 def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context: Context) -> None:
@@ -99,14 +94,6 @@ def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context
     _write_json(output / "curve.json", record.curve_with_tokens(recipe))
 
 
-def sequences_at_once(recipe: PretrainingConfig, vocabulary: int, device: str) -> int:
-    """Sequences of a micro-batch, by its tokens and by its scores; one at least."""
-    kind = "cuda" if device.startswith("cuda") else "cpu"
-    scores = recipe.mask_probability * recipe.sequence_length * vocabulary
-    by_tokens = MICRO_BATCH_TOKENS[kind] // recipe.sequence_length
-    return max(1, min(by_tokens, int(MICRO_BATCH_SCORES[kind] / scores)))
-
-
 def _initial(model: MaskedLanguageModel) -> dict[str, Tensor]:
     """The whole weights as they were drawn, on rank 0; nothing on the others."""
     found = {
@@ -125,7 +112,9 @@ def _train(
 ) -> dict[str, Tensor]:
     """The whole weights after the last update, on rank 0; nothing on the others."""
     recipe = config.pretraining
-    rows = context.micro_batch or sequences_at_once(recipe, len(model.lm_head.bias), context.device)
+    # Of the fullest rank: all must cut the batch alike, and shards may differ by a row.
+    vocabulary = -(-model.encoder.rows // distributed.tensor_parallel())
+    rows = context.micro_batch or sequences_at_once(recipe, vocabulary, context.device)
     each = -(-recipe.batch_size // distributed.data_parallel())
     micro_batches = -(-each // rows)
     with Engine(model, recipe, context=context, micro_batches=micro_batches) as engine:

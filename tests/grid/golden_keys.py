@@ -7,10 +7,13 @@ Explain it in the commit that changes tests/golden/keys.json.
 import json
 from pathlib import Path
 
+from grid.graph import Stage
 from grid.pipeline import stages_of
+from grid.programs import Program
 from grid.store import Store
 from model.config import (
     CellConfig,
+    CommandConfig,
     CorpusConfig,
     EncoderConfig,
     EvaluationConfig,
@@ -45,16 +48,31 @@ def cells() -> dict[str, CellConfig]:
             tasks={"xnli": TaskConfig(train_examples=100, max_length=64)},
             seed=3,
         ),
+        "own trainer": CellConfig(
+            languages=["en", "fr"],
+            commands={
+                "mine": CommandConfig(
+                    takes=["tokenizer", "shards"],
+                    replaces_pretraining=True,
+                    settings={"rate": 0.1, "steps": [1, 2]},
+                )
+            },
+        ),
     }
+
+
+PROGRAMS = {"mine": Program(run=("train",), version="1", folder="/")}
+
+
+def stages(config: CellConfig, store: Path) -> dict[str, Stage]:
+    """The stages of a cell by role."""
+    return stages_of(config, locations={}, store=Store(store), programs=PROGRAMS)
 
 
 def keys(store: Path) -> dict[str, dict[str, str]]:
     """The key of every stage of every cell, by role."""
     return {
-        name: {
-            role: stage.key
-            for role, stage in stages_of(config, locations={}, store=Store(store)).items()
-        }
+        name: {role: stage.key for role, stage in stages(config, store).items()}
         for name, config in cells().items()
     }
 

@@ -6,7 +6,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from grid import checkpoints
 from grid.errors import StudyError
@@ -21,6 +23,8 @@ from model.encoder.huggingface import parameters, to_config
 from model.encoder.published import check, inspect
 from model.errors import InputError
 from tests.model.published import ENCODER, PIECES, publish
+
+ENCODER_AS_READ = replace(ENCODER, feed_forward=64, pad_vocab_to=4)
 
 
 def cell(**changes: object) -> CellConfig:
@@ -193,6 +197,29 @@ def test_a_model_of_another_kind_is_refused(
     file = folder / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
     with pytest.raises(InputError, match=message):
+        inspect(folder)
+
+
+def test_the_hub_s_own_layout_is_read(folder: Path) -> None:
+    """XLM-R's files also hold counters, the pooler, and the decoder under a second name."""
+    tensors = load_file(folder / weights.WEIGHTS)
+    words = "roberta.embeddings.word_embeddings.weight"
+    tensors["roberta.embeddings.position_ids"] = np.arange(34)[None]
+    tensors["roberta.pooler.dense.weight"] = np.zeros((16, 16), np.float32)
+    tensors["roberta.pooler.dense.bias"] = np.zeros(16, np.float32)
+    tensors["lm_head.decoder.weight"] = tensors[words].copy()
+    tensors["lm_head.decoder.bias"] = tensors["lm_head.bias"].copy()
+    save_file(tensors, folder / weights.WEIGHTS)
+    file = folder / "config.json"
+    said = {"output_past": True, "position_embedding_type": "absolute", "use_cache": True}
+    file.write_text(json.dumps(json.loads(file.read_text()) | said))
+    (folder / "tokenizer_config.json").write_text('{"model_max_length": 24}')
+    found = inspect(folder)
+    check(found)
+    assert found.sequence_length == 24 and found.encoder == ENCODER_AS_READ
+    tensors["lm_head.decoder.weight"] += 1
+    save_file(tensors, folder / weights.WEIGHTS)
+    with pytest.raises(InputError, match=f"decoder.weight differs from {words}: .* is tied"):
         inspect(folder)
 
 

@@ -11,7 +11,10 @@ import polars as pl
 import pytest
 
 import grid
-from grid import cli, commands
+from grid import cli
+from grid.commands import studies
+from grid.errors import StudyError
+from grid.select import select
 from tests.plots import frames
 from tests.plots.store import fill
 
@@ -205,7 +208,7 @@ def test_figures_leave_a_table_of_data_alone(
 ) -> None:
     fill(tmp_path, frames.results())
     study = grid.load(CURSE, store=tmp_path)
-    assert commands._draw(study, "csv")
+    assert studies._draw(study, "csv")
     printed = capfd.readouterr()
     assert printed.out == "" and "xlmr_figure_2.png" in printed.err
 
@@ -215,3 +218,66 @@ def test_logs_of_a_cell_that_was_never_tried(tmp_path: Path) -> None:
     result = run_grid("logs", "study.yaml", "1", cwd=tmp_path)
     assert result.returncode == 0 and result.stdout == b""
     assert b"has been tried in the store runs" in result.stderr
+
+
+def test_every_command_and_status_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    table = page.partition("## Commands")[2].partition("## Results")[0]
+    shown = [name for name, command in cli.COMMANDS.items() if not command.hidden]
+    assert [name for name in shown if f"| `{name}" not in table] == []
+    for status in (cli.DONE, cli.FAILED, cli.MISTAKE, cli.INTERRUPTED):
+        assert f"| {status} |" in table
+    for name in shown:
+        for flag in cli.command_parser(name)._option_string_actions:
+            assert flag in {"-h", "--help"} or flag in table, f"{name} {flag}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("plan", "study.yaml"), cli.DONE),
+        (("why", "study.yaml", "1", "1"), cli.DONE),
+        (("schema",), cli.DONE),
+        (("completion", "zsh"), cli.DONE),
+        (("--help",), cli.DONE),
+        ((), cli.MISTAKE),
+        (("completion", "fish"), cli.MISTAKE),
+        (("logs", "study.yaml"), cli.MISTAKE),
+        (("logs", "study.yaml", "no-such-stage"), cli.MISTAKE),
+        (("retry", "study.yaml", "1", "2"), cli.MISTAKE),
+        (("why", "study.yaml", "1"), cli.MISTAKE),
+        (("why", "1", "2", "3"), cli.MISTAKE),
+        (("prune", "--keep-days", "soon"), cli.MISTAKE),
+        (("adopt", "nothing"), cli.MISTAKE),
+    ],
+)
+def test_exit_status(tmp_path: Path, arguments: tuple[str, ...], status: int) -> None:
+    (tmp_path / "study.yaml").write_text(HEAD)
+    result = run_grid(*arguments, cwd=tmp_path)
+    assert result.returncode == status, result.stderr
+    assert b"Traceback" not in result.stderr
+    assert bool(result.stderr) or status == cli.DONE, "a mistake is told"
+
+
+def test_stages_are_chosen_by_cell_kind_role_and_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study.yaml").write_text(HEAD + "replicates: {seed: [1, 2]}\n")
+    study = grid.load("study.yaml")
+    graph = study.graph()
+    kinds = {"pretraining": 2, "corpus": 2, "shards/de": 1, "tokenizer": 1}
+    for name, count in kinds.items():
+        assert len(select(study, graph, name)) == count
+    (key,) = (key for stage, key in graph.stages if stage == "tokenizer")
+    for name in (key, f"tokenizer/{key}", key[:-3]):
+        assert select(study, graph, name) == [("tokenizer", key)]
+    for name in ("2", study.cells[1].id, study.cells[1].id[:-2]):
+        assert set(select(study, graph, name)) == set(graph.cells[study.cells[1].id].values())
+    for name, told in (
+        ("pretrainig", "did you mean pretraining"),
+        ("3", "its number in the plan, 1 to 2"),
+        ("shards/", "could be any of 2 stages"),
+    ):
+        with pytest.raises(StudyError, match=told):
+            select(study, graph, name)

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from grid.declarations import STAGES
 from grid.identity import IdentityError, canonical, digest, plain, stage_key
-from grid.pipeline import stages_of
-from grid.store import Store
 from grid.typed import name_of, named, rebuild
-from tests.grid.golden_keys import FILE, cells, keys
+from tests.grid.golden_keys import FILE, cells, keys, stages
 
 values = st.recursive(
     st.none()
@@ -117,13 +115,16 @@ def test_a_slug_must_be_safe_as_a_name(slug: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(cells()))
 def test_every_stage_configuration_survives_its_way_through_json(name: str, tmp_path: Path) -> None:
-    seen = set()
-    for stage in stages_of(cells()[name], locations={}, store=Store(tmp_path)).values():
+    for stage in stages(cells()[name], tmp_path).values():
         text = json.dumps(plain(stage.config))
         assert rebuild(named(name_of(type(stage.config))), json.loads(text)) == stage.config
-        seen.add(stage.name)
+
+
+def test_the_golden_cells_have_every_kind_of_stage(tmp_path: Path) -> None:
+    every = (stages(config, tmp_path).values() for config in cells().values())
     # Those of a published model need its files: tests/grid/test_checkpoints.py.
-    assert seen == {name for name in STAGES if "checkpoint" not in name} or name == "defaults"
+    wanted = {name for name in STAGES if "checkpoint" not in name}
+    assert {stage.name for made in every for stage in made} == wanted
 
 
 def test_keys_are_the_golden_ones(tmp_path: Path) -> None:

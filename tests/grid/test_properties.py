@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from grid.axes import read_blocks
 from grid.cell import Expansion, expand
+from grid.declarations import STAGES
 from grid.identity import Encoder, canonical, digest, plain
 from grid.language_sets import LanguageSets
-from grid.pipeline import STAGES, stages_of
+from grid.pipeline import stages_of
 from grid.store import Store
 from grid.tree import Node
 from grid.typed import rebuild

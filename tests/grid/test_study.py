@@ -231,7 +231,7 @@ def test_norwegian_is_a_language_and_1e_3_a_number(tmp_path: Path) -> None:
         ),
         ("replicates: {sed: [1]}\n", "replicates.sed: unknown key (did you mean seed?)"),
         ("replicates: {seed: [1, 1]}\n", "replicates.seed: expected each seed once"),
-        ("language_sets: gone.json\n", "gone.json: no such file"),
+        ("language_sets: gone.json\n", "found no such file: gone.json"),
         ("language_sets: {a: [en, en]}\n", "language_sets.a: expected each language once"),
         ("a: &a [*a]\n", "expands without end"),
         ("title: \udcff", "expected UTF-8 text"),

@@ -123,3 +123,5 @@ def test_other_languages_are_refused(world, pretrained: Path, tmp_path: Path) ->
                 languages=["en", "sw"], encoder=EncoderConfig(language_embeddings=True), **settings
             )
         CellConfig(languages=["en", "sw"], pretraining=SHORT, **settings)
+    with pytest.raises(InputError, match="false for a cell that starts from a checkpoint"):
+        CellConfig(languages=["en"], encoder=ENCODER, pretraining=SHORT, checkpoint="xlmr")

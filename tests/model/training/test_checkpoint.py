@@ -11,10 +11,11 @@ import pytest
 from model.config import EncoderConfig, PretrainingConfig, SamplingConfig
 from model.context import Context
 from model.encoder.encoder import build
+from model.errors import InputError
 from model.stages import PretrainingStage
 from model.training import checkpoint, distributed, pretraining
 from model.training.engine import Engine
-from model.training.pretraining import parts_of
+from model.training.loop import parts_of
 from tests.model.training.ranks import started, together
 from tests.model.training.test_parallel import RATE, RECIPE, ROWS, batch, encoder
 
@@ -59,6 +60,20 @@ def test_a_single_process_checkpoint_is_continued_by_several(tmp_path: Path) -> 
     whole = together(run, tmp_path / "whole", 0, LAST)[0]
     losses = together(run, tmp_path, SAVED, LAST, ranks=2, tensor_parallel=2)[0]
     assert losses == pytest.approx(whole[SAVED:], abs=5e-6)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    with Engine(build(encoder("pre"), ROWS, seed=5), RECIPE) as engine:
+        checkpoint.save(tmp_path, 3, engine, {})
+    wider = EncoderConfig(layers=2, width=64, heads=8, max_positions=12, norm="post")
+    with (
+        Engine(build(wider, ROWS + 1, seed=5), RECIPE) as engine,
+        pytest.raises(InputError, match="found another: ") as caught,
+    ):
+        checkpoint.restore(tmp_path, engine)
+    for text in ("norm 'pre' instead of 'post'", "rows 1003 instead of 1004", "width 32 instead"):
+        assert text in str(caught.value)
+    assert "layers" not in str(caught.value)
 
 
 def test_saving_takes_a_twentieth_of_the_time_at_most() -> None:

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from model.config import EncoderConfig, PretrainingConfig
+from model.config import EncoderConfig, PretrainingConfig, SamplingConfig
 from model.context import Context
+from model.encoder import layers
 from model.encoder.encoder import build
+from model.stages import PretrainingStage
 from model.text.batches import Batch
-from model.training import distributed
+from model.training import distributed, pretraining
 from model.training.engine import Engine, parameter_groups
 from model.training.loop import parts_of
 from tests.model.training.ranks import together
@@ -158,6 +160,37 @@ def test_ranks_compute_what_one_process_computes(
     assert all(differences[key] <= TOLERANCE[key] for key in TOLERANCE), differences
     for other in found[1:]:
         assert other["losses"] == found[0]["losses"] and not other["weights"]
+
+
+def attention_masks(context: Context, inputs: dict[str, Path]) -> list[torch.Tensor]:
+    """What attention keeps in the only update of a small pretraining."""
+    stage = PretrainingStage(
+        languages=["en", "sw"],
+        sampling=SamplingConfig(alpha=0.5),
+        encoder=EncoderConfig(layers=1, width=16, heads=2, max_positions=16),
+        pretraining=PretrainingConfig(updates=1, batch_size=8, sequence_length=16),
+        seed=7,
+    )
+    found: list[torch.Tensor] = []
+    drawn = layers.mask
+
+    def noted(like: torch.Tensor, rate: float, rank: int = 0) -> torch.Tensor:
+        found.append(drawn(like, rate, rank))
+        return found[-1]
+
+    layers.mask = noted
+    output = context.work / str(context.rank)
+    output.mkdir()
+    pretraining.run(stage, inputs, output, context)
+    return [mask.float() for mask in found]
+
+
+@pytest.mark.slow
+def test_copies_of_the_model_drop_other_values(world: Any, tmp_path: Path) -> None:
+    ours, theirs = together(attention_masks, tmp_path, world.pretraining_inputs, ranks=2)
+    assert len(ours) == len(theirs) == 1 and ours[0].shape == theirs[0].shape
+    share = float((ours[0] == theirs[0]).float().mean())
+    assert share == pytest.approx(0.82, abs=0.05), "masks are independent"
 
 
 @pytest.mark.slow

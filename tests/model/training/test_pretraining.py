@@ -13,7 +13,7 @@ from model.encoder.encoder import build, derived_seed
 from model.text import tokenizer
 from model.text.batches import Batches
 from model.text.sampling import probabilities
-from model.training import checkpoint, pretraining
+from model.training import checkpoint, micro_batch
 from model.training.engine import Engine
 from tests.model.training.runs import LANGUAGES, checkpoints, run, stage, start
 
@@ -127,9 +127,9 @@ def test_a_broken_checkpoint_gives_way_to_the_one_before(
 
 def test_large_vocabularies_shrink_the_micro_batch() -> None:
     recipe = PretrainingConfig(sequence_length=512)
-    assert pretraining.sequences_at_once(recipe, 10_000, "cpu") == 64
-    assert pretraining.sequences_at_once(recipe, 10_000, "cuda") == 256
-    for device, scores in pretraining.MICRO_BATCH_SCORES.items():
-        count = pretraining.sequences_at_once(recipe, 250_002, device)
+    assert micro_batch.sequences_at_once(recipe, 10_000, "cpu") == 64
+    assert micro_batch.sequences_at_once(recipe, 10_000, "cuda") == 256
+    for device, scores in micro_batch.MICRO_BATCH_SCORES.items():
+        count = micro_batch.sequences_at_once(recipe, 250_002, device)
         assert 1 < count <= scores / (0.15 * 512 * 250_002) < count + 1
-    assert pretraining.sequences_at_once(recipe, 10**9, "cpu") == 1
+    assert micro_batch.sequences_at_once(recipe, 10**9, "cpu") == 1

@@ -1,0 +1,53 @@
+"""How fast a device is and how much memory a process takes: coefficients, and where they are from.
+
+`calibration.json` holds one set for GPUs, from published figures, and one that was measured on a
+CPU. `python -m grid.budget.calibrate` measures the machine at hand and writes its own file into the
+store, which is then used instead of the CPU's.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grid.errors import StoreError
+
+COMMITTED = Path(__file__).with_name("calibration.json")
+OF_STORE = "calibration.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """The coefficients of one kind of device."""
+
+    source: str
+    """Where they are from, in words that the plan prints."""
+    seconds: Mapping[str, float]
+    """Of grid.budget.time."""
+    bytes: Mapping[str, float]
+    """Of grid.budget.memory."""
+
+
+def calibration(kind: str, store: Path | None = None) -> Calibration:
+    """The committed one of this kind (`cpu` or `cuda`), or this store's own, for a CPU."""
+    own = None if store is None else store / OF_STORE
+    if kind == "cpu" and own is not None and own.is_file():
+        return _read(own)[kind]
+    return _read(COMMITTED)[kind]
+
+
+def _read(path: Path) -> dict[str, Calibration]:
+    try:
+        sets: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            kind: Calibration(
+                source=values["source"], seconds=values["seconds"], bytes=values["bytes"]
+            )
+            for kind, values in sets.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"{path}: expected a calibration, found {error!r}. Remove the file, or measure again: "
+            "python -m grid.budget.calibrate"
+        ) from None

@@ -1,0 +1,96 @@
+"""What finished runs took over what was predicted of them: the correction of a store's own machine.
+
+Wall seconds of pretraining stages, as their manifests have them; stages that took less than a few
+seconds say nothing and are left out.
+"""
+
+import json
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grid.budget.calibration import Calibration
+from grid.budget.devices import Device
+from grid.budget.memory import Shape
+from grid.budget.time import start_seconds, update_seconds
+from grid.typed import named, rebuild
+from model.training.micro_batch import sequences_at_once
+
+if TYPE_CHECKING:
+    from grid.store import Store
+
+_READ = 60
+"""Manifests that are read: the plan must stay instant, and more would not change the median."""
+_SHORTEST = 5.0
+"""Seconds below which a run is mostly its own start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correction:
+    """The median of measured over predicted time, and how many runs it is from."""
+
+    factor: float = 1.0
+    runs: int = 0
+
+
+def correction(store: "Store", device: Device, calibration: Calibration) -> Correction:
+    """From the newest finished pretrainings of this store that ran on this kind of device."""
+    ratios = []
+    for config, manifest, rows in _finished(store):
+        execution = manifest.get("execution", {})
+        if str(execution.get("device", "")).split(":")[0] != device.kind:
+            continue
+        wall = float(manifest.get("wall_seconds", 0.0))
+        if wall < _SHORTEST or config.pretraining.updates == 0:
+            continue
+        ratios.append(wall / _predicted(config, rows, execution, device, calibration))
+    if not ratios:
+        return Correction()
+    return Correction(factor=statistics.median(ratios), runs=len(ratios))
+
+
+def _finished(store: "Store") -> Iterator[tuple[Any, dict[str, Any], int]]:
+    """Configuration, manifest and embedding rows of the newest finished pretrainings."""
+    folder = store.root / "artifacts" / "pretraining"
+    artifacts = sorted(folder.glob("*/*/manifest.json"), key=_changed, reverse=True)
+    for path in artifacts[:_READ]:
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            written = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
+            facts = json.loads((path.parent / "model.json").read_text(encoding="utf-8"))
+            config = rebuild(named(written["config_type"]), written["config"])
+            updates = json.loads((path.parent / "exposure.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # a damaged artifact, or one of another version: `doctor` tells
+        recipe = replace(config.pretraining, updates=int(updates["updates"]))
+        multiple = config.encoder.pad_vocab_to
+        rows = -(-int(facts["rows"]) // multiple) * multiple
+        yield replace(config, pretraining=recipe), manifest, rows
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime
+
+
+def _predicted(
+    config: Any,
+    rows: int,
+    execution: dict[str, Any],
+    device: Device,
+    calibration: Calibration,
+) -> float:
+    recipe = config.pretraining
+    micro = execution.get("micro_batch") or sequences_at_once(recipe, rows, device.kind)
+    shape = Shape(
+        encoder=config.encoder,
+        rows=rows,
+        pretraining=recipe,
+        tensor_parallel=int(execution.get("tensor_parallel", 1)),
+        data_parallel=int(execution.get("data_parallel", 1)),
+        micro_batch=min(micro, recipe.batch_size),
+        checkpointing=bool(execution.get("activation_checkpointing", False)),
+    )
+    start = start_seconds(shape, calibration.seconds)
+    return start + recipe.updates * update_seconds(shape, device, calibration.seconds)

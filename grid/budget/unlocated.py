@@ -1,0 +1,41 @@
+"""Sources without a location, so that a study can be planned where its text is not.
+
+A language of CC-100 or Wikipedia is then one file of its published size, known by no checksum: its
+stages have keys that no store holds, but cells still share what they would share.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from grid.budget.text import PUBLISHED, published_bytes
+from grid.source_files import Sources
+from model.config import TASKS, TaskConfig
+from model.stages import SourceFile
+
+_TASK_BYTES = 100_000_000
+"""XNLI's archives unpacked, about: too little to matter."""
+
+
+class PlannedSources(Sources):
+    """The files of sources that lie here, and published sizes in place of those that do not."""
+
+    def folder(self, source: str) -> Path:
+        planned = source in PUBLISHED or source in TASKS
+        if planned and source not in self._locations:
+            return Path(source)
+        return super().folder(source)
+
+    def files(self, source: str, language: str) -> list[SourceFile]:
+        size = None if source in self._locations else published_bytes(source, language)
+        if size is None:
+            return super().files(source, language)
+        return [SourceFile(name=f"{language} of {source}", bytes=size, sha256="")]
+
+    def all_files(self, source: str, languages: Iterable[str]) -> None:
+        if source in self._locations or source not in PUBLISHED:
+            super().all_files(source, languages)
+
+    def task_files(self, task: str, config: TaskConfig) -> list[SourceFile]:
+        if config.source in self._locations or config.source not in TASKS:
+            return super().task_files(task, config)
+        return [SourceFile(name=f"{task} of {config.source}", bytes=_TASK_BYTES, sha256="")]

@@ -1,0 +1,96 @@
+"""`adopt`, `verify`, `prune` and `doctor`: what comes in, what leaves, and is all well?"""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grid.cli import DONE, FAILED
+from grid.commands import open_store, say, size
+from grid.errors import StudyError
+from grid.graph import StageId
+
+if TYPE_CHECKING:
+    from grid.study import Study
+
+
+def adopt(options: Namespace) -> int:
+    """Takes artifacts into the store; names those that it refuses, with the reason."""
+    from grid.adopt import adopt as take
+
+    store = open_store(options)
+    only = None if options.study is None else _needed(options.study, options)
+    refused = 0
+    for folder in options.folders:
+        result = take(store, folder, only=only)
+        for stage, key in result.taken:
+            print(f"{stage} {key}")
+        say(
+            f"{folder}: {len(result.taken)} taken, {len(result.there)} there already"
+            + (f", {len(result.busy)} being computed here" if result.busy else "")
+        )
+        for message in result.refused.values():
+            say(f"refused: {message}")
+        refused += len(result.refused)
+    return FAILED if refused else DONE
+
+
+def verify(options: Namespace) -> int:
+    """Checks every byte of every artifact in the store; names those that are damaged."""
+    from grid.adopt import verify_store
+
+    store = open_store(options)
+    whole, damaged = verify_store(store)
+    for message in damaged.values():
+        print(message)
+    say(f"store {store.root}: {len(whole)} artifacts are whole, {len(damaged)} are not")
+    return FAILED if damaged else DONE
+
+
+def prune(options: Namespace) -> int:
+    """Prints what is kept and what is not, in bytes; with --delete removes the latter."""
+    from grid import tables
+    from grid.prune import delete, frame, studies, survey, unlisted
+
+    store = open_store(options)
+    if not store.root.is_dir():
+        raise StudyError(f"store {store.root}: there is none. Name it with --store")
+    wanted, unknown = studies(store)
+    for file in options.studies:
+        study = _load(file, options)
+        name = f"{study.name} ({study.scale})"
+        wanted[name] = wanted.get(name, set()) | set(study.graph().stages)
+        unknown = [folder for folder in unknown if folder != store.study(study.name, study.scale)]
+    if unknown:
+        raise unlisted(unknown)
+    found = survey(store, wanted, keep_days=options.keep_days)
+    tables.write(frame(found), options.format)
+    removable = found.removable
+    total = size(sum(item.bytes for item in removable))
+    if not options.delete:
+        say(f"{len(removable)} folders, {total}, would be removed by --delete; nothing was")
+        return DONE
+    gone = delete(store, removable)
+    say(f"removed {size(gone)}")
+    return DONE
+
+
+def doctor(options: Namespace) -> int:
+    """Prints one line for each check; status 1 if anything would make a run fail."""
+    from grid import tables
+    from grid.doctor import PROBLEM, WARNING, examine, frame
+
+    lines = examine(options.store, options.site)
+    tables.write(frame(lines), options.format)
+    states = [line.state for line in lines]
+    say(f"{len(lines)} checks: {states.count(PROBLEM)} problems, {states.count(WARNING)} warnings")
+    return FAILED if PROBLEM in states else DONE
+
+
+def _needed(file: Path, options: Namespace) -> set[StageId]:
+    return set(_load(file, options).graph().stages)
+
+
+def _load(file: Path, options: Namespace) -> "Study":
+    from grid.study import load
+
+    return load(file, scale=options.scale, store=options.store, site=options.site)

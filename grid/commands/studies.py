@@ -1,0 +1,191 @@
+"""`run`, `plan`, `results` and `show`: what is in a study, and what comes of it."""
+
+import json
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grid.cli import DONE, FAILED
+from grid.commands import each, load_studies, load_study, say
+
+if TYPE_CHECKING:
+    import polars
+
+    from grid.graph import Graph
+    from grid.launch.report import Report
+    from grid.studies import Studies
+    from grid.study import Study
+
+_NAMED = 12
+"""Blocked stages that a message names."""
+
+
+def run(options: Namespace) -> int:
+    """Runs what is missing; prints the results table and draws the figures."""
+    studies = load_studies(options)
+    count = f"{len(studies.cells)} cells at scale {studies.scale}"
+    say(f"{studies.title}: {count}, store {studies.store}")
+    return conclude(studies, studies.run(workers=options.workers), options.format)
+
+
+def conclude(studies: "Study | Studies", report: "Report", format: str) -> int:
+    """After a run: tells what happened, prints the results table and draws the figures."""
+    from grid.results import RESULTS, read_frame
+
+    _tell(report)
+    if report.unwritten is not None:
+        return FAILED
+    frames = [read_frame(study.folder / RESULTS) for study in each(studies)]
+    _print_results(studies, frames, format)
+    drawn = [
+        frame.is_empty() or _draw(study, format)
+        for study, frame in zip(each(studies), frames, strict=True)
+    ]
+    return DONE if report.ok and all(drawn) else FAILED
+
+
+def plan(options: Namespace) -> int:
+    """Prints the cells with their states and prices; what they come to goes to standard error.
+
+    A plan needs no text: where a source has no location yet, published sizes stand in.
+    """
+    from grid import plan_text, tables
+
+    studies = load_studies(options)
+    studies.check_placement(machine=False)
+    plan = studies.priced(options.device_profile)
+    frame = plan.frame()
+    narrow = options.format == "table"
+    tables.write(plan_text.table(plan, frame) if narrow else frame, options.format)
+    sys.stdout.flush()
+    for note in studies.notes:
+        say(note)
+    for line in plan_text.lines(plan, frame):
+        say(line)
+    if not any(plan.lacking.values()):  # otherwise the keys of today are not known
+        for study in each(studies):
+            _tell_orphans(study, plan.graph)
+    studies.check_placement(machine=studies.execution.ranks > 1)
+    return DONE
+
+
+def results(options: Namespace) -> int:
+    """Prints the summary as a table, or every row in the other formats."""
+    studies = load_studies(options)
+    frames = [study.results() for study in each(studies)]
+    _print_results(studies, frames, options.format)
+    return DONE
+
+
+def show(options: Namespace) -> int:
+    """Prints every value of a cell's configuration with the place where it was written."""
+    from grid import tables
+    from grid.origins import origins_frame
+
+    study = load_study(options)
+    cell = study.cell(options.cell)
+    if options.format == "table":
+        print(f"cell {cell.id} (number {cell.number}), in {', '.join(cell.blocks)}")
+        for path, solved in cell.solved.items():
+            print(f"{path} is solved for: {solved}")
+    tables.write(origins_frame(study, cell), options.format)
+    return DONE
+
+
+def _tell_orphans(study: "Study", graph: "Graph") -> None:
+    """Which artifacts of the last run this study does not use any more, and why."""
+    from grid import wanted
+    from grid.why import text
+
+    store = study.open_store()
+    orphans = wanted.orphaned(study, graph, store)
+    if not orphans:
+        return
+    say(
+        f"{len(orphans)} artifacts of its last run are not used any more "
+        f"({wanted.summary(orphans)}):"
+    )
+    causes = []
+    for orphan in wanted.explain(study, graph, store, wanted.sample(orphans)):
+        told = "; ".join(
+            f"{found.field} was {text(found.a, found.b)}, is {text(found.b, found.a)}"
+            for found in orphan.differences
+        )
+        causes.append(told or "nothing takes their place")
+    for cause in list(dict.fromkeys(causes))[:_NAMED]:
+        say(f"  {cause}")
+    say(f"  python -m grid why {study.file} lists them")
+
+
+def _print_results(
+    studies: "Study | Studies", frames: "Sequence[polars.DataFrame]", format: str
+) -> None:
+    from grid import tables
+    from grid.results import summary
+    from grid.studies import stacked
+
+    if format != "table":
+        tables.write(stacked(each(studies), frames), format)
+        return
+    for study, frame in zip(each(studies), frames, strict=True):
+        if frame.is_empty():
+            say("no results yet: nothing of this study has been pretrained in this store")
+            continue
+        note = " (synthetic text)" if frame["synthetic"].all() else ""
+        print(f"{study.title}, scale {study.scale}{note}: means over seeds")
+        tables.write(summary(frame, study.paths), "table")
+        sys.stdout.flush()
+
+
+def _tell(report: "Report") -> None:
+    """What ran, what was found, and what failed with the place of its log."""
+    say(
+        f"{len(report.done)} stages run, {len(report.cached)} found in the store, "
+        f"{report.wall_seconds:.1f} s"
+        + (f", workers busy {report.busy:.0%} of it" if report.done else "")
+    )
+    for stage in report.stopped:
+        say(f"stopped: {stage}; the same command goes on with it")
+    for failure in report.failed:
+        say(f"failed: {failure.stage}: {failure.message}")
+        if failure.log is not None:
+            say(f"  log: {failure.log}")
+    waiting: dict[str, list[str]] = {}
+    for blocked in report.blocked:
+        waiting.setdefault(str(blocked.because), []).append(str(blocked.stage))
+    for because, names in waiting.items():
+        more = f" and {len(names) - _NAMED} more (see status)" if len(names) > _NAMED else ""
+        say(f"blocked by {because}: {', '.join(names[:_NAMED])}{more}")
+    if report.unwritten is not None:
+        say(f"failed: the results: {report.unwritten}")
+
+
+def _draw(study: "Study", format: str) -> bool:
+    """Draws the study's figures in a process of their own, unless they show these results."""
+    from grid.results import results_sha256
+
+    checksum = results_sha256(study)
+    shown = [_drawn_from(study.folder / "figures" / f"{name}.json") for name in study.figures]
+    # A figure whose blocks this run leaves out has no sidecar: plots says so once, when it draws.
+    if not study.figures or (checksum in shown and set(shown) <= {checksum, None}):
+        return True
+    command = [sys.executable, "-m", "plots", "--store", str(study.store)]
+    command += ["--study", study.name, "--scale", study.scale]
+    # Its paths are part of what a person reads, but not of a CSV, JSON or Parquet file.
+    output = None if format == "table" else sys.stderr.fileno()
+    status = subprocess.run(command, stdout=output, check=False).returncode
+    if status != 0:
+        say(f"failed: the figures {', '.join(study.figures)} (python -m plots ended with {status})")
+    return status == 0
+
+
+def _drawn_from(sidecar: Path) -> str | None:
+    """Checksum of the results that a figure was drawn from."""
+    try:
+        value = json.loads(sidecar.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value.get("results_sha256") if isinstance(value, dict) else None

@@ -1,0 +1,155 @@
+"""A plan as a person reads it: a narrow table of cells, and lines on what all of it comes to."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from grid.budget import text
+from grid.plan import HOUR, Plan
+
+if TYPE_CHECKING:
+    import polars
+
+_TOLD = 12
+"""Tokenizers that are told one by one."""
+
+
+def table(plan: Plan, frame: "polars.DataFrame") -> "polars.DataFrame":
+    """The cells with the columns that fit a terminal, in units for reading."""
+    import polars
+
+    axes = list(dict.fromkeys(path for study in plan.studies for path in study.paths))
+    columns: dict[str, list[object]] = {
+        **({"study": frame["study"].to_list()} if len(plan.studies) > 1 else {}),
+        "number": frame["number"].to_list(),
+        "cell": frame["cell"].to_list(),
+        "state": frame["state"].to_list(),
+        **{path: frame[path].to_list() for path in axes},
+    }
+    unit = "GPU" if plan.device.kind == "cuda" else "core"
+    for row in frame.iter_rows(named=True):
+        smallest = row["smallest_tensor_parallel"]
+        beside = ""
+        if smallest not in (None, row["tensor_parallel"]):
+            beside = f" (or {smallest}: {_bytes(row['smallest_memory'])})"
+        for name, value in (
+            ("rows", f"{row['embedding_rows']:,}"),
+            ("parameters", _short(row["parameters"])),
+            ("embeddings", _short(row["embedding_parameters"])),
+            ("a rank", _short(row["rank_parameters"])),
+            ("tokens", _short(row["tokens"])),
+            ("FLOPs", f"{row['flops']:.2g}"),
+            ("TP", f"{row['tensor_parallel']}{beside}"),
+            ("batch", f"{row['data_parallel']} x {row['micro_batch']} x {row['accumulation']}"),
+            ("memory", _bytes(row["memory"])),
+            (f"{unit} hours", _hours(row["device_hours"])),
+        ):
+            columns.setdefault(name, []).append(value)
+    return polars.DataFrame(columns, strict=False)
+
+
+def lines(plan: Plan, frame: "polars.DataFrame") -> Iterator[str]:
+    """Where the prices come from, what the cells share, and what text costs."""
+    device, corrected = plan.device, plan.correction
+    yield (
+        f"priced for {device.name} ({_bytes(device.memory)}; {device.source}), calibrated by "
+        f"{plan.calibration.source}"
+    )
+    if corrected.runs:
+        yield (
+            f"times are multiplied by {corrected.factor:.2f}, from {corrected.runs} finished runs "
+            "in this store"
+        )
+    yield from _memory(plan, frame)
+    totals = plan.totals()
+    for name, says in (
+        ("alone", "without sharing"),
+        ("shared", "shared"),
+        ("done", "in the store"),
+        ("to run", "to run"),
+    ):
+        total = totals[name]
+        yield (
+            f"  {says:<16} {total.stages:>7,} stages  {_hours(total.device_hours):>10} on "
+            f"{device.name}  {_hours(total.cpu_hours):>10} of CPU for text"
+        )
+    yield from _text(plan)
+    for note, cells in _notes(frame):
+        named = ", ".join(map(str, cells[:8])) + (" ..." if len(cells) > 8 else "")
+        yield f"cell {named}: {note}" if len(cells) == 1 else f"cells {named}: {note}"
+
+
+def _memory(plan: Plan, frame: "polars.DataFrame") -> Iterator[str]:
+    """The parts of the fullest cell's rank."""
+    fullest = max(frame.iter_rows(named=True), key=lambda row: row["memory"])
+    parts = ", ".join(
+        f"{part} {_bytes(fullest[f'memory_{part}'])}"
+        for part in ("weights", "gradients", "optimizer", "activations", "logits", "workspace")
+    )
+    yield f"fullest rank: cell {fullest['number']}, {_bytes(fullest['memory'])}: {parts}"
+
+
+def _text(plan: Plan) -> Iterator[str]:
+    """What each tokenizer and its shards cost."""
+    graph = plan.graph
+    tokenizers = [id for id in graph.stages if id[0] == "tokenizer"]
+    for id in tokenizers[:_TOLD]:
+        stage = graph.stages[id]
+        config = stage.config.tokenizer
+        sizes = [_size(plan, source) for source in stage.inputs.values()]
+        cost = text.tokenizer_cost(config, sizes)
+        shards = [graph.stages[consumer] for consumer in graph.consumers[id]
+                  if consumer[0] == "shards"]  # fmt: skip
+        costs = [
+            text.shard_cost(
+                _size(plan, shard.inputs["corpus"]), shard.config.language, config.vocab_size
+            )
+            for shard in shards
+        ]
+        whole = sum(_size(plan, shard.inputs["corpus"]) for shard in shards)
+        yield (
+            f"tokenizer of {config.vocab_size:,} pieces: sample {_bytes(cost.sample)}, training "
+            f"{_hours(cost.cpu_seconds / HOUR)}, {_bytes(cost.memory)} of memory; shards of "
+            f"{len(shards)} languages ({_bytes(whole)} of text): "
+            f"{_bytes(sum(c.disk for c in costs))} of disk, "
+            f"{_hours(sum(c.cpu_seconds for c in costs) / HOUR)} of CPU"
+        )
+    if len(tokenizers) > _TOLD:
+        yield f"and {len(tokenizers) - _TOLD} tokenizers more"
+
+
+def _size(plan: Plan, corpus: tuple[str, str]) -> int:
+    config = plan.graph.stages[corpus].config
+    if config.synthetic is not None:
+        return text.synthetic_bytes(config.synthetic, config.language)
+    return sum(file.bytes for file in config.files)
+
+
+def _notes(frame: "polars.DataFrame") -> list[tuple[str, list[int]]]:
+    """What there is to say of cells, each once, with the cells that it is about."""
+    found: dict[str, list[int]] = {}
+    for number, note in frame.select("number", "note").iter_rows():
+        if note is not None:
+            found.setdefault(note, []).append(number)
+    return list(found.items())
+
+
+def _short(count: float) -> str:
+    """A count as people say it: 278.3M."""
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.4g}{unit}"
+    return f"{count:.0f}"
+
+
+def _bytes(size: float) -> str:
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size / 1e3:.3g} kB"
+
+
+def _hours(hours: float) -> str:
+    """Hours; below two of them minutes, below two of those seconds."""
+    if hours >= 2 or hours == 0:
+        return f"{hours:,.0f} h" if hours >= 100 or hours == 0 else f"{hours:.1f} h"
+    return f"{hours * 60:.1f} min" if hours >= 1 / 30 else f"{hours * HOUR:.0f} s"
