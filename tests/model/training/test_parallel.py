@@ -135,6 +135,20 @@ def difference(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, flo
     }
 
 
+@pytest.mark.parametrize("count", [1, 3, 6, 10, 13])
+def test_a_batch_is_dealt_to_any_number_of_parts(count: int) -> None:
+    given = batch(0)
+    parts = parts_of(given, count, encoder("post"))
+    assert len(parts) == count
+    sizes = [len(tokens) for tokens, *_ in parts]
+    assert min(sizes) >= 1 and max(sizes) <= min(sizes) + 1
+    assert torch.cat([part[2] for part in parts]).tolist() == given.targets.tolist()
+    held = torch.cat([tokens.flatten()[positions] for tokens, positions, *_ in parts])
+    assert held.tolist() == given.tokens.reshape(-1)[given.positions].tolist()
+    if count <= SEQUENCES:
+        assert sum(sizes) == SEQUENCES
+
+
 TOLERANCE = {"loss": 5e-6, "norm": 1e-5, "gradient": 1e-4}
 
 
@@ -160,6 +174,21 @@ def test_ranks_compute_what_one_process_computes(
     assert all(differences[key] <= TOLERANCE[key] for key in TOLERANCE), differences
     for other in found[1:]:
         assert other["losses"] == found[0]["losses"] and not other["weights"]
+
+
+def bf16_losses(context: Context) -> list[float]:
+    model = build(encoder("post"), ROWS, seed=5, group=distributed.tensor_parallel_group())
+    recipe = PretrainingConfig(precision="bf16", clip=0.3, weight_decay=0.1)
+    with Engine(model, recipe, context=context) as engine:
+        return [float(engine.step([arguments(step)], RATE)) for step in range(STEPS)]
+
+
+@pytest.mark.slow
+def test_bf16_keeps_near_fp32(tmp_path: Path, reference: dict) -> None:
+    one, two = together(bf16_losses, tmp_path, ranks=2, tensor_parallel=2)
+    assert one == two
+    difference = np.abs(np.subtract(one, reference["post"]["losses"])).max()
+    assert difference < 5e-3, difference
 
 
 def attention_masks(context: Context, inputs: dict[str, Path]) -> list[torch.Tensor]:
