@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from grid.cli import DONE, FAILED
 from grid.commands import each, load_studies, load_study, say
+from grid.errors import StudyError
 
 if TYPE_CHECKING:
     import polars
@@ -68,7 +69,10 @@ def plan(options: Namespace) -> int:
     if not any(plan.lacking.values()):  # otherwise the keys of today are not known
         for study in each(studies):
             _tell_orphans(study, plan.graph)
-    studies.check_placement(machine=studies.execution.ranks > 1)
+    try:
+        studies.check_placement()
+    except StudyError as error:  # a plan is often made elsewhere than it is run
+        say(f"it cannot run on this machine: {error}")
     return DONE
 
 
