@@ -35,8 +35,10 @@ UNSEEN = (
     trial(8, 320, 5, 96, 16, 16_000, updates=8, micro_batch=8, checkpointing=True),
     trial(2, 128, 4, 40, 96, 60_000, updates=12, dropout=0.0, masked=0.3),
     trial(3, 384, 6, 128, 12, 12_000, updates=8, precision="fp32"),
+    trial(3, 224, 7, 48, 64, 40_000, updates=25, dropout=0.0, masked=0.3),
+    trial(5, 160, 5, 72, 40, 90_000, updates=8, norm="pre", micro_batch=20),
 )
-"""Width 128 to 640, depth 1 to 10, vocabulary 5,000 to 60,000, micro-batches, checkpointing."""
+"""Width 128 to 640, depth 1 to 10, vocabulary 5,000 to 90,000, micro-batches, checkpointing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Measures this machine: `python -m grid.budget.calibrate [--store DIR]`, about two minutes.
+"""Measures this machine: `python -m grid.budget.calibrate [--store DIR]`, two to three minutes.
 
 Runs small pretrainings through the stage itself, each in a fresh process of one thread, and fits
 the coefficients of the formulas to what they cost. The file goes into the store (calibration.json),
@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from grid.budget.calibration import COMMITTED, OF_STORE
-from grid.budget.memory import Shape, activation_bytes, logit_bytes, rank_parameters
+from grid.budget.memory import (
+    Shape,
+    activation_bytes,
+    logit_bytes,
+    rank_parameters,
+    scored_twice,
+)
 from grid.budget.time import work
 from grid.publish import write_json
 from grid.sizes import embedding_rows
@@ -79,6 +85,7 @@ TRIALS = (
     trial(2, 768, 12, 64, 8, 8000),
     trial(4, 384, 6, 256, 8, 16_000, updates=6),
     trial(2, 128, 4, 64, 16, 120_000, updates=8),
+    trial(1, 128, 4, 64, 64, 64_000, updates=8, dropout=0.0, masked=0.3),
     trial(4, 256, 4, 64, 64, 8000, micro_batch=8, dropout=0.0),
     trial(4, 256, 4, 128, 16, 8000, checkpointing=True),
     trial(6, 384, 6, 128, 16, 8000, updates=6, checkpointing=True),
@@ -104,11 +111,13 @@ def shape_of(trial: Trial) -> Shape:
 def memory_features(shape: Shape) -> dict[str, float]:
     """Bytes of a process on a CPU are these, each times its coefficient."""
     own = rank_parameters(shape.encoder, shape.rows, 1)
+    logits, chunked = logit_bytes(shape, "cpu"), scored_twice(shape, "cpu")
     return {
         "process": 1.0,
         "state": own * (2 * shape.value_bytes + 16),
         "activations": activation_bytes(shape, "cpu"),
-        "logits": logit_bytes(shape, "cpu"),
+        "logits": 0.0 if chunked else logits,
+        "chunked_logits": logits if chunked else 0.0,
     }
 
 

@@ -112,14 +112,14 @@ def test_plan_prints_cells_and_counts_stages(tmp_path: Path) -> None:
     lines = result.stdout.decode().splitlines()
     assert lines[0].split()[:2] == ["number", "cell"]
     assert len(lines) == 2 + 3
-    assert "3 cells need" in result.stderr.decode()
+    assert "without sharing" in result.stderr.decode()
 
 
 def test_plan_needs_no_text(tmp_path: Path) -> None:
     result = run_grid("plan", CURSE, "--scale", "paper", "--format", "csv", cwd=tmp_path)
     assert result.returncode == 0
     assert len(pl.read_csv(BytesIO(result.stdout))) == 51
-    assert "its stages are not counted: locations.wikipedia" in result.stderr.decode()
+    assert "no location is set for wikipedia" in result.stderr.decode()
 
 
 def test_options_and_overrides_come_in_any_order(tmp_path: Path) -> None:
