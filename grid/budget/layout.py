@@ -12,6 +12,7 @@ from grid.budget.memory import (
     activation_bytes,
     logit_bytes,
     rank_parameters,
+    scored_twice,
 )
 from grid.execution import ExecutionConfig
 from model.config import EncoderConfig, PretrainingConfig
@@ -58,7 +59,8 @@ def memory_of(shape: Shape, kind: str, calibration: Calibration) -> Memory:
     weights, gradients = own * shape.value_bytes, own * shape.value_bytes + copy
     optimizer = share * STATE_BYTES
     held = (factors["state"] - 1) * (weights + gradients + optimizer)
-    held += (factors["activations"] - 1) * activations + (factors["logits"] - 1) * logits
+    scores = factors["chunked_logits" if scored_twice(shape, kind) else "logits"]
+    held += (factors["activations"] - 1) * activations + (scores - 1) * logits
     return Memory(
         weights=weights,
         gradients=gradients,

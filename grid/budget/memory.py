@@ -47,8 +47,9 @@ class Shape:
 
     @property
     def micro_places(self) -> float:
-        """Masked places of a micro-batch, on average."""
-        return self.micro_tokens * self.pretraining.mask_probability
+        """Masked places of a micro-batch, on average; <s> and </s> are never masked."""
+        inner = self.pretraining.sequence_length - 2
+        return self.micro_batch * inner * self.pretraining.mask_probability
 
     @property
     def rank_sequences(self) -> int:

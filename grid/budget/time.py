@@ -32,10 +32,6 @@ def head_flops(shape: Shape) -> float:
     return 6 * width * (width + shape.rows / shape.tensor_parallel)
 
 
-def _head_again(shape: Shape, kind: str) -> float:
-    return 4 / 3 if scored_twice(shape, kind) else 1.0
-
-
 def work(shape: Shape) -> dict[str, float]:
     """What one update computes on one rank of a CPU, in the units of the coefficients.
 
@@ -54,8 +50,10 @@ def work(shape: Shape) -> dict[str, float]:
         / shape.tensor_parallel
     )  # fmt: skip
     parameters = rank_parameters(encoder, shape.rows, shape.tensor_parallel)
-    head = _head_again(shape, "cpu") * places * head_flops(shape)
+    twice = scored_twice(shape, "cpu")
+    head = (4 / 3 if twice else 1.0) * places * head_flops(shape)
     products = again * tokens * layer_flops(shape) + head
+    outputs = wide * places * shape.rows / shape.tensor_parallel
     return {
         "product_bf16": products if precision == "bf16" else 0.0,
         "product_fp32": products if precision == "fp32" else 0.0,
@@ -64,7 +62,8 @@ def work(shape: Shape) -> dict[str, float]:
         "attention_dropout": again * scores if encoder.attention_dropout else 0.0,
         "value": again * wide * values,
         "dropout": again * values if encoder.dropout else 0.0,
-        "score": wide * places * shape.rows / shape.tensor_parallel,
+        "score": 0.0 if twice else outputs,
+        "score_again": outputs if twice else 0.0,
         "parameter": float(parameters),
         "gradient": wide * parameters * shape.accumulation,
         "layer": again * encoder.layers * shape.accumulation,
@@ -86,7 +85,7 @@ def _on_gpu(shape: Shape, device: Device, coefficients: Mapping[str, float]) -> 
     tokens = shape.rank_sequences * shape.pretraining.sequence_length
     places = tokens * shape.pretraining.mask_probability
     flops = again * tokens * (layer_flops(shape) + attention_flops(shape))
-    flops += _head_again(shape, "cuda") * places * head_flops(shape)
+    flops += 4 / 3 * places * head_flops(shape)  # its scores are computed twice, in chunks
     peak = device.peak_of(shape.pretraining.precision)
     passes = again * tokens * encoder.layers * encoder.width * coefficients["bytes_a_value"]
     passes += places * shape.rows / degree * coefficients["bytes_a_score"]

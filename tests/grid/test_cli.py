@@ -113,6 +113,7 @@ def test_plan_prints_cells_and_prices_them(tmp_path: Path) -> None:
     assert lines[0].split()[:2] == ["number", "cell"]
     assert len(lines) == 2 + 3
     assert "priced for cpu" in result.stderr.decode()
+    assert "without sharing" in result.stderr.decode()
 
 
 def test_plan_needs_no_text(tmp_path: Path) -> None:
