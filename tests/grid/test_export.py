@@ -11,6 +11,7 @@ import yaml
 import grid
 from grid.errors import StoreError, StudyError
 from grid.export import export
+from grid.study import Study
 from model.encoder.weights import read_header
 from model.errors import InputError
 from tests.grid.test_cli import run_grid
@@ -59,7 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def load(place: Path, *overrides: str) -> grid.study.Study:
+def load(place: Path, *overrides: str) -> Study:
     return grid.load(place / "norms.yaml", *overrides, store=place / "runs")
 
 
