@@ -2,9 +2,17 @@
 
 import difflib
 import re
-from pathlib import Path
 
-from grid.tree import Node, expect_list, expect_mapping, expect_text, fail, found, shown
+from grid.tree import (
+    Node,
+    expect_list,
+    expect_mapping,
+    expect_path,
+    expect_text,
+    fail,
+    found,
+    shown,
+)
 from grid.yaml_source import read_yaml
 from model.languages import LANGUAGES, SETS, nearest
 
@@ -27,7 +35,7 @@ class LanguageSets:
         self._known: set[tuple[str, ...]] = set()
         if own is not None:
             if isinstance(own.value, str):
-                file = own.origin.folder / Path(own.value).expanduser()
+                file = own.origin.folder / expect_path(own, key)
                 if not file.is_file():
                     told = "expected a file of language sets (name to list of codes)"
                     raise fail(own, key, f"{told}, found no such file: {shown(file)}")

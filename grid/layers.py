@@ -18,7 +18,7 @@ from grid.tree import (
     expect_keys,
     expect_list,
     expect_mapping,
-    expect_text,
+    expect_path,
     fail,
     near,
     overlay,
@@ -83,7 +83,7 @@ def read_site(site: Path | None) -> Site:
     store, commands = placed.pop("store", None), placed.pop("commands", None)
     folder = None
     if store is not None and store.value is not None:
-        folder = store.origin.folder / Path(expect_text(store, "store")).expanduser()
+        folder = store.origin.folder / expect_path(store, "store")
     return Site(
         file=file,
         placed=Node(placed, node.origin),
@@ -175,7 +175,7 @@ def _extended(file: Path, chain: tuple[Path, ...]) -> Node:
     chain = (*chain, file.resolve())
     below: Node | None = None
     for parent in parents.value if isinstance(parents.value, list) else [parents]:
-        target = file.parent / expect_text(parent, "extends")
+        target = file.parent / expect_path(parent, "extends")
         if target.resolve() in chain:
             names = " -> ".join(shown(path) for path in (*chain, target.resolve()))
             raise fail(parent, "extends", f"goes round in a circle: {names}")

@@ -11,11 +11,10 @@ So a study from a stranger runs nothing that this machine's owner has not writte
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from grid.errors import StudyError
-from grid.tree import Node, expect_keys, expect_list, expect_mapping, expect_text, fail, found, near
+from grid.tree import Node, expect_keys, expect_list, expect_mapping, expect_path, fail, found, near
 from model.command import PLACES
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -73,7 +72,7 @@ def _program(node: Node, key: str) -> Program:
         )
     folder, home = mapping.get("folder"), node.origin.folder
     if folder is not None:
-        home = home / Path(expect_text(folder, f"{key}.folder")).expanduser()
+        home = home / expect_path(folder, f"{key}.folder")
     variables = mapping.get("environment")
     return Program(
         run=tuple(run),

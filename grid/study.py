@@ -30,6 +30,7 @@ from grid.tree import (
     expect_keys,
     expect_list,
     expect_mapping,
+    expect_path,
     expect_text,
     fail,
     near,
@@ -337,8 +338,7 @@ def _locations(node: Node | None) -> dict[str, str]:
         return {}
     folders = {}
     for name, item in expect_mapping(node, "locations").items():
-        text = expect_text(item, f"locations.{name}")
-        folders[name] = os.fspath(item.origin.folder / Path(text).expanduser())
+        folders[name] = os.fspath(item.origin.folder / expect_path(item, f"locations.{name}"))
     return folders
 
 

@@ -34,6 +34,9 @@ class Origin:
 
 
 COMMAND_LINE = Origin()
+_LONGEST, _LONGEST_NAME = 4000, 255
+"""Bytes of a path and of one name in it, as Linux has them."""
+_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,19 @@ def expect_text(node: Node, key: str) -> str:
     if not isinstance(node.value, str):
         raise fail(node, key, f"expected text, found {found(node)}")
     return node.value
+
+
+def expect_path(node: Node, key: str) -> Path:
+    """A path as written, `~` spelt out. Raises StudyError for what no file system can hold."""
+    text = expect_text(node, key)
+    if "\0" in text or len(text.encode()) > _LONGEST or any(
+        len(part.encode()) > _LONGEST_NAME for part in text.split("/")
+    ):  # fmt: skip
+        raise fail(node, key, f"expected a path, found {text[:_SHOWN]!r}, which no file can have")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise fail(node, key, f"expected a path, found {text!r}, whose ~ names no user") from None
 
 
 def expect_keys(node: Node, key: str, legal: Sequence[str]) -> dict[str, Node]:

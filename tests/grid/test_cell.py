@@ -45,7 +45,7 @@ def refused(tmp_path: Path, text: str) -> str:
             "  encoder: {layers: abc}\n",
             "study.yaml:3: cell.encoder.layers: expected int, found 'abc' (str)",
         ),
-        ("  encoder: {layers: true}\n", "expected int, found True (bool)"),
+        ("  encoder: {layers: true}\n", "expected int, found true (bool)"),
         ("  encoder: {layers: '3'}\n", "expected int, found '3' (str)"),
         ("  encoder: {layers: 2.5}\n", "expected int, found 2.5 (float)"),
         ("  encoder: {layers: null}\n", "expected int, found null"),

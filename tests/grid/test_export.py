@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import grid
+import grid.study
 from grid.errors import StoreError, StudyError
 from grid.export import export
 from grid.study import Study
