@@ -18,10 +18,11 @@ from grid.graph import Graph, Stage, StageId
 from grid.identity import Encoder, digest
 from grid.inputs import Inputs
 from grid.programs import Program
+from grid.slugs import model_slug, tokenizer_slug
 from grid.source_files import Sources
 from grid.store import Store
 from model import stages
-from model.config import CellConfig, TaskConfig, TokenizerConfig
+from model.config import CellConfig, TaskConfig
 from model.stages import SourceFile
 
 Made = TypeVar("Made")
@@ -84,7 +85,7 @@ class _Roles:
         if self.config.checkpoint is not None:
             return published_slug(tokenizer)
         languages = sorted(tokenizer.languages or self.config.languages)
-        return _tokenizer_slug(replace(tokenizer, languages=languages))
+        return tokenizer_slug(replace(tokenizer, languages=languages))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +223,7 @@ class _Builder:
                 "tokenizer",
                 stages.TokenizerStage(tokenizer=tokenizer),
                 inputs,
-                _tokenizer_slug(tokenizer),
+                tokenizer_slug(tokenizer),
                 seconds=cost.cpu_seconds,
                 threads=tokenizer.threads,
                 locations=self._locations(roles.config.corpus.source),
@@ -271,7 +272,7 @@ class _Builder:
                     seed=config.seed,
                 ),
                 text.to_train,
-                _model_slug(config),
+                model_slug(config),
                 seconds=rough.pretraining_seconds(
                     pretraining, encoder, config.tokenizer.vocab_size, len(languages)
                 ),
@@ -292,7 +293,7 @@ class _Builder:
                 "evaluation",
                 stages.EvaluationStage(languages=languages, evaluation=evaluation),
                 text.scored_corpora.then(trained).then(text.scored_shards),
-                _model_slug(config),
+                model_slug(config),
                 seconds=rough.evaluation_seconds(
                     evaluation,
                     config.encoder,
@@ -348,7 +349,7 @@ class _Builder:
                     "tokenizer": roles.stages["tokenizer"],
                     "task": roles.stages[f"task/{task}"],
                 },
-                f"{task}-{_model_slug(roles.config)}",
+                f"{task}-{model_slug(roles.config)}",
                 seconds=rough.finetuning_seconds(config, roles.config.encoder, len(languages)),
                 locations=self._locations(config.source),
                 encoder=self._encoder,
@@ -361,7 +362,7 @@ class _Builder:
             name,
             roles.stages,
             self._programs,
-            slug=f"{name}-{_model_slug(roles.config)}",
+            slug=f"{name}-{model_slug(roles.config)}",
             locations=self._locations(roles.config.corpus.source),
         )
         return self.graph.add(stage)
@@ -386,20 +387,3 @@ def _scored(config: CellConfig) -> list[str]:
 def _bytes(config: Any, files: list[SourceFile] | None) -> int:
     """Text that there may be, for an estimate: the largest language's if it is generated."""
     return config.synthetic.size if files is None else sum(file.bytes for file in files)
-
-
-def _languages_slug(languages: Sequence[str]) -> str:
-    return languages[0] if len(languages) == 1 else f"{len(languages)}-languages"
-
-
-def _tokenizer_slug(tokenizer: TokenizerConfig) -> str:
-    languages = _languages_slug(tokenizer.languages or [])
-    return f"{languages}-{tokenizer.vocab_size}-{tokenizer.kind}"
-
-
-def _model_slug(config: CellConfig) -> str:
-    encoder = config.encoder
-    languages = _languages_slug(config.languages)
-    as_it_is = config.checkpoint is not None and config.pretraining.updates == 0
-    origin = "published" if as_it_is else f"s{config.seed}"
-    return f"{languages}-w{encoder.width}-l{encoder.layers}-{origin}"
