@@ -71,7 +71,9 @@ STAGES = {
             name="finetuning",
             module="model.tasks.finetuning",
             config=stages.FinetuningStage,
+            version=2,
             needs_torch=True,
+            resumable=True,
         ),
         Declaration(name="command", module="model.command", config=CommandStage, resumable=True),
     )

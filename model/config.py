@@ -4,6 +4,7 @@ Users write `CellConfig` through YAML and OmegaConf; `model/stages.py` cuts it i
 depends on. Imports neither torch nor grid.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -217,6 +218,10 @@ class EvaluationConfig:
             _require(value >= 1, f"evaluation.{name}", "at least 1", value)
 
 
+_CODE = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
+"""What may stand for a language in the name of a file."""
+
+
 @dataclass(kw_only=True)
 class TaskConfig:
     """Fine-tuning on a labelled task: trained in one language, tested in all (zero-shot)."""
@@ -245,6 +250,12 @@ class TaskConfig:
     """`bf16` or `fp32`."""
 
     def __post_init__(self) -> None:
+        _require(
+            _CODE.fullmatch(self.train_language) is not None,
+            "tasks.*.train_language",
+            "a language's code of letters, digits, - and _",
+            self.train_language,
+        )
         for name in ("train_examples", "test_examples", "max_length", "epochs", "batch_size"):
             value = getattr(self, name)
             _require(value >= 1, f"tasks.*.{name}", "at least 1", value)

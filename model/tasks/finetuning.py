@@ -153,13 +153,18 @@ def predict(
 
 def batches(lengths: Sequence[int], size: int, seed: int, epoch: int) -> list[list[int]]:
     """Indices of one epoch's batches: shuffled, sorted by length within pools, shuffled again."""
-    generator = np.random.Generator(np.random.Philox(key=derived_seed("order", seed, epoch)))
-    order = generator.permutation(len(lengths))
+    generator = np.random.Philox(key=derived_seed("order", seed, epoch))
+    order = _shuffled(len(lengths), generator)
     found: list[list[int]] = []
     for start in range(0, len(order), size * _POOL):
-        pool = sorted(order[start : start + size * _POOL].tolist(), key=lambda i: lengths[i])
+        pool = sorted(order[start : start + size * _POOL], key=lambda i: lengths[i])
         found += [pool[first : first + size] for first in range(0, len(pool), size)]
-    return [found[index] for index in generator.permutation(len(found))]
+    return [found[index] for index in _shuffled(len(found), generator)]
+
+
+def _shuffled(count: int, generator: np.random.Philox) -> list[int]:
+    """0 to count - 1 in the order of raw words, which NumPy never changes; its shuffles it may."""
+    return np.argsort(generator.random_raw(count), kind="stable").tolist()
 
 
 def _train(
@@ -186,7 +191,10 @@ def _train(
     )
     with Engine(model, recipe, context=context) as engine:
         state = checkpoint.restore(context.work, engine)
-        start = 0 if state is None else state["step"]
+        start = 0
+        if state is not None:
+            start = state["step"]
+            watch.load(state["watch"])
         moments = Moments(context)
         losses: list[Tensor] = []
         for step, chosen in _steps(config, train, start, each):
@@ -210,7 +218,7 @@ def _train(
                 continue
             began = time.monotonic()
             if watch.sound:
-                checkpoint.save(context.work, done, engine, {})
+                checkpoint.save(context.work, done, engine, {"watch": watch.state()})
                 moments.saved(began)
             if due.stop:
                 raise Stopped(f"stopped after update {done} of {total}")

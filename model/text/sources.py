@@ -76,6 +76,7 @@ def find_files(source: str, location: Path, language: str) -> list[Path]:
             path = location / matches[0]
             files = _files_in(path, language) if path.is_dir() else [path]
             for file in files:
+                _require_target(file)
                 if file.stat().st_size == 0:
                     raise InputError(
                         f"{file}: the file is empty, expected the text of {language!r}. "
@@ -92,11 +93,23 @@ def _named_after(code: str, names: list[str]) -> list[str]:
 
 
 def _files_in(folder: Path, language: str) -> list[Path]:
-    files = sorted(
+    visible = [
         path
         for path in folder.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    for path in visible:
+        # Text must not go missing in silence: rglob goes into no folder that is a link.
+        if path.is_symlink() and path.is_dir():
+            raise InputError(
+                f"{path}: found a link to a folder among the text of {language!r}, and links "
+                "within a language's folder are not followed. Put the folder itself there, or "
+                "leave the link out."
+            )
+    files = sorted(
+        path
+        for path in visible
+        if (path.is_file() or path.is_symlink())
         and (path.name.endswith(_SUFFIXES) or _WIKIEXTRACTOR_NAME.fullmatch(path.name))
     )
     if not files:
@@ -105,6 +118,14 @@ def _files_in(folder: Path, language: str) -> list[Path]:
             ".txt, .jsonl (each may have .xz, .gz, .bz2, .zst) or .parquet, or wiki_00, wiki_01 …"
         )
     return files
+
+
+def _require_target(file: Path) -> None:
+    if file.is_symlink() and not file.exists():
+        raise InputError(
+            f"{file}: found a link to {file.readlink()}, which does not exist. Put the file there, "
+            "or remove the link."
+        )
 
 
 def _missing(

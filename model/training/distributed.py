@@ -62,9 +62,10 @@ def join(context: Context) -> None:
         )
     on_gpu = context.device.startswith("cuda")
     place = context.rank % max(1, torch.cuda.device_count()) if on_gpu else context.rank
-    ranks_known = {"RANK": context.rank, "WORLD_SIZE": context.ranks, "LOCAL_RANK": place}
-    for name, value in ranks_known.items():
-        os.environ.setdefault(name, str(value))
+    os.environ |= {"RANK": str(context.rank), "WORLD_SIZE": str(context.ranks)}
+    if context.ranks == 1:  # whatever program this one was started by had its own
+        os.environ["LOCAL_RANK"] = "0"
+    os.environ.setdefault("LOCAL_RANK", str(place))
     if on_gpu:
         torch.cuda.set_device(local_device(context))
     torch_distributed.init_process_group(

@@ -130,7 +130,9 @@ class Loop:
 
     def _save(self, done: int) -> bool:
         """Writes a checkpoint, unless the run may be about to diverge. Whether it did."""
-        if not (self.record.watch.sound and np.isfinite(self.engine.gradient_norm)):
+        sound = self.record.watch.sound and np.isfinite(self.engine.gradient_norm)
+        (agreed,) = distributed.decide(bool(sound))  # or a rounding on one rank hangs the others
+        if not agreed:
             return False
         checkpoint.save(self.context.work, done, self.engine, self.record.state())
         self.kept = done

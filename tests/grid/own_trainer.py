@@ -42,6 +42,17 @@ if does == "wait":
     while not flag.exists():
         print("waiting", flush=True)
         time.sleep(0.1)
+if does == "saves":
+    import signal
+    asked = []
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+    saved = pathlib.Path(config["work"], "saved")
+    while not saved.exists() and not asked:
+        print("training", flush=True)
+        time.sleep(0.05)
+    if asked:
+        saved.touch()
+        sys.exit(0)
 if does == "reserved":
     (output / "config.json").write_text("{}")
 shards = {role: folder for role, folder in config["inputs"].items() if role.startswith("shards/")}

@@ -156,6 +156,28 @@ def test_a_killed_run_ends_its_program_and_the_next_goes_on(folder: Path) -> Non
     assert not work.exists() or not list(work.iterdir()), "its work folder went with publication"
 
 
+def test_a_program_that_saves_when_it_is_asked_and_calls_that_a_success(folder: Path) -> None:
+    (folder / "own.yaml").write_text(STUDY.replace("[1, 2]", "[1]"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "grid", "run", "own.yaml", *does("saves")],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    logs = folder / "runs" / "attempts" / "command"
+    wait_for(lambda: any("training" in log.read_text() for log in logs.rglob("log")), 120)
+    os.killpg(process.pid, signal.SIGINT)
+    assert "failed" not in process.communicate(timeout=120)[1]
+    (outcome,) = logs.rglob("outcome.json")
+    assert json.loads(outcome.read_text())["state"] == "stopped"
+    assert any((folder / "runs" / "work" / "command").glob("*/program/saved"))
+    again = grid(folder, "run", "own.yaml", *does("saves"))
+    assert again.returncode == 0, again.stderr
+
+
 def _lives(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"

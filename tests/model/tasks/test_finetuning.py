@@ -1,5 +1,6 @@
 """Fine-tuning: pairs, batches, a task that can be learnt, exact repetition, and its files."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -22,6 +23,8 @@ from model.text.tokenizer import BOS, EOS
 from tests.model.training.runs import StopsAfter
 
 LENGTH = 32
+ORDER = [[4, 7], [9, 5, 8, 1], [6, 2, 0, 3]]
+"""Of ten examples: a change of it is another order of fine-tuning, so another stage version."""
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +136,28 @@ def test_it_stops_when_asked_and_goes_on_from_there(
         assert (output / name).read_bytes() == (whole / name).read_bytes()
 
 
+def test_a_resumed_run_watches_on_as_if_it_had_not_stopped(
+    world, pretrained: Path, tmp_path: Path
+) -> None:
+    task = easy_task(tmp_path)
+    stops = StopsAfter(work=tmp_path / "work", checkpoint_seconds=0.0, reported=6, spike=3.0)
+    with pytest.raises(Stopped):
+        run(tmp_path, world, pretrained, task, ["en"], context=stops, epochs=3)
+    saved = tmp_path / "work" / "checkpoints" / "00000007"
+    watch = json.loads((saved / "state.json").read_text())["watch"]
+    assert len(watch["recent"]) == 7 and watch["lowest_step"] > 0
+    # The losses so far as if they had been far lower: a watch that began anew would not know.
+    changed = json.loads((saved / "state.json").read_text())
+    changed["watch"] |= {"lowest": -10.0, "recent": [-10.0] * 50}
+    (saved / "state.json").write_text(json.dumps(changed, sort_keys=True))
+    checksums = json.loads((saved / "checksums.json").read_text())
+    digest = hashlib.sha256((saved / "state.json").read_bytes()).hexdigest()
+    (saved / "checksums.json").write_text(json.dumps(checksums | {"state.json": digest}))
+    goes_on = Context(work=tmp_path / "work", checkpoint_seconds=1e9, spike=0.1)
+    with pytest.raises(DivergenceError, match=r"after -9\.\d+ at update 8"):
+        run(tmp_path, world, pretrained, task, ["en"], context=goes_on, epochs=3)
+
+
 def test_a_learning_rate_that_destroys_it_is_found_out(
     world, pretrained: Path, tmp_path: Path
 ) -> None:
@@ -207,6 +232,10 @@ def test_an_epoch_holds_each_example_once_in_batches_of_like_length() -> None:
     assert found == batches(lengths, 10, seed=1, epoch=0)
     assert found != batches(lengths, 10, seed=1, epoch=1)
     assert found != batches(lengths, 10, seed=2, epoch=0)
+
+
+def test_the_order_is_the_same_under_every_numpy() -> None:
+    assert batches([1] * 10, 4, seed=3, epoch=2) == ORDER
 
 
 def test_majority_is_the_commonest_label_of_the_test() -> None:

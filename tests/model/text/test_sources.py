@@ -246,3 +246,28 @@ def test_empty_file_and_folder_without_text(tmp_path: Path) -> None:
     (tmp_path / "de").mkdir()
     with pytest.raises(InputError, match="no file of a known format"):
         find_files("books", tmp_path, "de")
+
+
+@pytest.mark.parametrize("name", ["en.txt", "en/part.txt", "en/deeper/part.jsonl.xz"])
+def test_a_link_to_a_file_that_is_gone_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    put(path.with_name("more.txt"), b"x")
+    path.symlink_to(tmp_path / "gone.txt")
+    with pytest.raises(InputError, match=r"a link to .*gone\.txt, which does not exist") as caught:
+        find_files("books", tmp_path, "en")
+    assert str(path) in str(caught.value)
+
+
+def test_links_to_files_are_read_and_links_to_folders_within_refused(tmp_path: Path) -> None:
+    elsewhere, location = tmp_path / "elsewhere", tmp_path / "location"
+    for folder in (elsewhere, location / "en"):
+        folder.mkdir(parents=True)
+    put(elsewhere / "part.txt", b"x")
+    (location / "de").symlink_to(elsewhere)
+    assert names(location, "de") == ["de/part.txt"], "the language's folder itself may be a link"
+    (location / "en" / "one.txt").symlink_to(elsewhere / "part.txt")
+    assert names(location, "en") == ["en/one.txt"]
+    (location / "en" / "more").symlink_to(elsewhere)
+    with pytest.raises(InputError, match="a link to a folder among the text of 'en'"):
+        find_files("books", location, "en")
