@@ -36,6 +36,8 @@ class Adopted:
     """In the store already: left as they are."""
     busy: list[StageId] = field(default_factory=list)
     """Being computed in this store just now."""
+    unneeded: list[StageId] = field(default_factory=list)
+    """Not asked for."""
     refused: dict[Path, str] = field(default_factory=dict)
 
 
@@ -45,8 +47,8 @@ def adopt(store: Store, folder: Path, *, only: set[StageId] | None = None) -> Ad
     only: takes no others. A folder that fails a check is refused with the reason, and the others
     are taken. Raises StoreError if there is nothing to adopt, or the store cannot be written.
     """
-    found = list(_artifacts(folder, only))
-    if not found and only is None:
+    found = list(_artifacts(folder))
+    if not found:
         raise StoreError(
             f"{folder}: expected the folder of an artifact (with manifest.json and config.json) or "
             "of a store (with artifacts/), found neither"
@@ -54,8 +56,13 @@ def adopt(store: Store, folder: Path, *, only: set[StageId] | None = None) -> Ad
     store.prepare()
     result = Adopted()
     for place in found:
+        if only is not None and place != folder:  # in a store, whose places tell without a look
+            at = (place.parts[-3], place.name)
+            if at not in only:
+                result.unneeded.append(at)
+                continue
         try:
-            _adopt(store, place, result)
+            _adopt(store, place, result, only)
         except StorageError:
             raise
         except InputError as error:
@@ -121,7 +128,7 @@ def verify(folder: Path) -> StageId:
 def verify_store(store: Store) -> tuple[list[StageId], dict[Path, str]]:
     """The artifacts of a store that are whole, and what is wrong with each of the others."""
     whole, damaged = [], {}
-    for place in _artifacts(store.root, None):
+    for place in _artifacts(store.root):
         try:
             id = verify(place)
             if store.path(*id) != place:
@@ -132,8 +139,11 @@ def verify_store(store: Store) -> tuple[list[StageId], dict[Path, str]]:
     return whole, damaged
 
 
-def _adopt(store: Store, place: Path, result: Adopted) -> None:
+def _adopt(store: Store, place: Path, result: Adopted, only: set[StageId] | None) -> None:
     stage, key = id = _identity(place)
+    if only is not None and id not in only:
+        result.unneeded.append(id)
+        return
     if store.has(stage, key):
         result.there.append(id)
         return
@@ -183,15 +193,14 @@ def _check(path: Path, listed: Any) -> None:
         )
 
 
-def _artifacts(folder: Path, only: set[StageId] | None) -> Iterator[Path]:
+def _artifacts(folder: Path) -> Iterator[Path]:
     """The artifact folders at or below a folder."""
     if (folder / "manifest.json").is_file():
         yield folder
         return
     for place in sorted((folder / "artifacts").glob("*/*/*")):
         hidden = place.name.startswith(".")  # another process is writing it
-        wanted = only is None or (place.parts[-3], place.name) in only
-        if place.is_dir() and wanted and not hidden:
+        if place.is_dir() and not hidden:
             yield place
 
 

@@ -34,6 +34,8 @@ class Command:
     most: int = 0
     """How many such words there may be."""
     least: int = 0
+    several: bool = False
+    """Whether more studies may stand among the overrides."""
     hidden: bool = False
 
 
@@ -46,20 +48,27 @@ COMMANDS = {
         does="run what is missing, then print the results and draw the figures",
         module="studies",
         takes=(*_STUDY, "workers"),
+        several=True,
     ),
     "plan": Command(
         does="print each cell's state, size, memory and time; runs nothing",
         module="studies",
         takes=(*_STUDY, "device_profile"),
+        several=True,
     ),
-    "results": Command(does="print the results that are there", module="studies", takes=_STUDY),
+    "results": Command(
+        does="print the results that are there", module="studies", takes=_STUDY, several=True
+    ),
     "show": Command(
         does="print the resolved configuration of a cell, and where each value was written",
         module="studies",
         takes=_CELL,
     ),
     "status": Command(
-        does="print which stages are done, to run or failed", module="progress", takes=_STUDY
+        does="print which stages are done, to run, stopped or failed",
+        module="progress",
+        takes=_STUDY,
+        several=True,
     ),
     "logs": Command(
         does="print the latest log of a cell's stages, or of a stage",
@@ -147,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments:
         _top().print_help(sys.stderr)
         return MISTAKE
-    name = _top().parse_args(arguments[:1] if arguments[0] in COMMANDS else arguments).command
+    name = arguments[0] if arguments[0] in COMMANDS else _top().parse_args(arguments).command
     if name == "complete":  # what it is given may look like options, and is not meant for it
         options = argparse.Namespace(typed=arguments[1:])
     else:
@@ -166,7 +175,7 @@ def _top() -> argparse.ArgumentParser:
         + f"\n\n{_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="see below")
+    parser.add_argument("command", choices=shown, metavar="COMMAND", help="see below")
     parser.add_argument(
         "rest", nargs=argparse.REMAINDER, metavar="STUDY [key=value ...] [options]", help="below"
     )
@@ -192,12 +201,14 @@ def command_parser(name: str) -> argparse.ArgumentParser:
     command = COMMANDS[name]
     parser = argparse.ArgumentParser(
         prog=f"python -m grid {name}",
-        description=f"{command.does.capitalize()}.",
+        description=f"{command.does[0].upper()}{command.does[1:]}.",
     )
     for argument in command.takes:
         flags, how = _ARGUMENTS[argument]
         if argument == "overrides" and command.words:
             how = {**how, "metavar": f"{command.words} key=value"}
+        if argument == "overrides" and command.several:
+            how = {**how, "help": f"{how['help']}; or more studies, which share their stages"}
         parser.add_argument(*flags, **how)
     return parser
 
@@ -234,8 +245,7 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "nargs": "*",
             "default": [],
             "help": "a path in the study file and a value in YAML: cell.pretraining.updates=10, "
-            "replicates.seed=[1], blocks=all, locations.cc100=DIR, language_sets=FILE; run, plan, "
-            "results and status also take more studies here, which then share their stages",
+            "replicates.seed=[1], blocks=all, locations.cc100=DIR, language_sets=FILE",
         },
     ),
     "device_profile": (

@@ -16,11 +16,11 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grid.machine import cores, memory
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -167,25 +167,14 @@ def _torch() -> Iterator[Line]:
 
 
 def _machine() -> Iterator[Line]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Line(check="cores", state=OK, found=f"{cores} of {os.cpu_count()} may be used")
-    memory = _memory()
-    little = memory < _LITTLE_MEMORY
+    yield Line(check="cores", state=OK, found=f"{cores()} of {os.cpu_count()} may be used")
+    little = memory() < _LITTLE_MEMORY
     yield Line(
         check="memory",
         state=WARNING if little else OK,
-        found=f"{memory / 1e9:.1f} GB",
+        found=f"{memory() / 1e9:.1f} GB",
         do="run fewer stages side by side: --workers 1" if little else "",
     )
-
-
-def _memory() -> float:
-    """Bytes that may be used: the machine's, or less if a control group says so."""
-    total = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):  # no such control group, or no limit (`max`)
-            total = min(total, float((Path("/sys/fs/cgroup") / name).read_text()))
-    return total
 
 
 def _site(site: "Site") -> Iterator[Line]:

@@ -4,7 +4,6 @@ The folder is written beside its place and renamed, so that it is whole or absen
 is checked against the checksums of the store first.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grid.adopt import ArtifactError, verify
 from grid.cell import Cell
 from grid.errors import StoreError, StudyError
 from grid.graph import StageId
@@ -131,19 +131,14 @@ def _require_finished(cell: Cell, roles: dict[str, StageId], store: Store, fille
 
 
 def _verify(store: Store, stage: str, key: str) -> None:
-    """Raises StoreError if a file of the artifact is not what was published."""
-    folder = store.path(stage, key)
-    for name, facts in store.manifest(stage, key)["files"].items():
-        try:
-            with (folder / name).open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        except FileNotFoundError:
-            digest = ""
-        if digest != facts["sha256"]:
-            raise StoreError(
-                f"store {store.root}: {folder / name} is damaged: its checksum is not that of the "
-                "manifest. Remove the artifact's folder, and run the study again"
-            )
+    """Raises StoreError if the artifact is not what was published."""
+    try:
+        verify(store.path(stage, key))
+    except ArtifactError as error:
+        raise StoreError(
+            f"store {store.root}: {stage} {key} is damaged: {error}. Remove the artifact's folder, "
+            "and run the study again"
+        ) from None
 
 
 def _put(temporary: Path, folder: Path) -> None:

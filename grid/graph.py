@@ -89,10 +89,6 @@ class Graph:
                 result[source].append(stage.id)
         return result
 
-    def cells_of(self, id: StageId) -> list[str]:
-        """The cells that need a stage."""
-        return [cell for cell, roles in self.cells.items() if id in roles.values()]
-
     def after(self, ids: Iterable[StageId]) -> set[StageId]:
         """These stages and everything that takes their output, directly or not."""
         reached = set(ids)

@@ -27,6 +27,7 @@ EXPIRY = 30.0
 BEAT = 5.0
 """Seconds between two changes of the counter."""
 
+_SILENT = 3600.0
 _COUNTER = 20
 _RELEASED = b"released".ljust(_COUNTER)
 
@@ -93,6 +94,23 @@ def read(folder: Path) -> Seen | None:
         counter=content[:_COUNTER].decode("ascii", "replace"),
         holder=holder,
     )
+
+
+def held(folder: Path) -> bool:
+    """Whether a process seems to hold the lease, by one look at it.
+
+    A holder of another machine that has not touched it for an hour is taken for gone. Only to tell
+    a person, or to be careful: whoever wants the lease watches it with an Observer.
+    """
+    seen = read(folder)
+    if seen is None or seen.released or seen.dead:
+        return False
+    return seen.alive or time.time() - _touched(folder) <= _SILENT
+
+
+def _touched(folder: Path) -> float:
+    with os.scandir(folder) as entries:
+        return max((entry.stat().st_mtime for entry in entries), default=0.0)
 
 
 class Observer:

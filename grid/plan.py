@@ -174,7 +174,7 @@ class Plan:
         return hours
 
     def totals(self) -> dict[str, Totals]:
-        """What the stages come to: `alone` (nothing shared), `shared`, and what is `to run`."""
+        """What the stages come to: `alone` (nothing shared), `shared`, `to run` and `done`."""
         hours = self.stage_hours()
         states = self.graph.states(self.store)
         wanted = [stage for roles in self.graph.cells.values() for stage in roles.values()]

@@ -12,6 +12,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 ARTIFACT, ATTEMPT, WORK, LEFTOVER = "artifact", "attempt", "work", "leftover"
 RUNNING, YOUNG, LATEST = "it is being worked on", "it is young", "its log is the latest"
 _DAY = 86_400.0
-_SILENT = 3600.0
-"""Seconds after which a lease of another machine that nobody has touched is abandoned."""
 
 
 @dataclass(kw_only=True)
@@ -91,23 +90,25 @@ def studies(store: Store) -> tuple[dict[str, set[StageId]], list[Path]]:
     return wanted, unknown
 
 
-def delete(store: Store, items: Sequence[Item]) -> int:
-    """Removes what `survey` found removable; returns the bytes of it that are gone.
+def delete(store: Store, items: Sequence[Item]) -> list[Item]:
+    """Removes what `survey` found removable; returns what is gone.
 
     Each stage's lease is held meanwhile, so whatever has begun to be worked on stays.
     """
-    gone = 0
+    gone: list[Item] = []
     by_stage: dict[StageId, list[Item]] = {}
     for item in items:
         by_stage.setdefault(item.id, []).append(item)
     for id, own in by_stage.items():
-        held = store.acquire(*id)
+        folder = store.lease_folder(*id)
+        abandoned = lease.read(folder)
+        held = None if lease.held(folder) else store.acquire(*id, stale=abandoned)
         if held is None:
             continue
         try:
             for item in own:
                 _remove(item)
-                gone += item.bytes
+                gone.append(item)
         finally:
             if store.work(*id).exists() and not store.has(*id):
                 held.release()
@@ -163,11 +164,12 @@ def _folders(store: Store) -> Iterator[Item]:
 
 
 def measure(folder: Path) -> int:
-    """Bytes that a folder's files take on the disk."""
+    """Bytes that a folder's files take on the disk, without what is removed meanwhile."""
     total = 0
     for path, _, files in os.walk(folder):
         for name in [".", *files]:
-            total += os.lstat(os.path.join(path, name)).st_blocks * 512
+            with suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(path, name)).st_blocks * 512
     return total
 
 
@@ -176,18 +178,13 @@ def _busy(store: Store) -> set[StageId]:
     busy: set[StageId] = set()
     for stage in _names(store.root / "work"):
         for folder in sorted((store.root / "work" / stage).glob("*.lease")):
-            seen = lease.read(folder)
-            if seen is None or seen.released or seen.dead or _abandoned(folder, seen):
+            if not lease.held(folder):
                 continue
             id = (stage, folder.name.removesuffix(".lease"))
             busy.add(id)
             for attempt in store.attempts(*id)[-1:]:
                 busy.update(_inputs(attempt))
     return busy
-
-
-def _abandoned(folder: Path, seen: lease.Seen) -> bool:
-    return not seen.alive and time.time() - _changed(folder) > _SILENT
 
 
 def _inputs(attempt: Path) -> Iterator[StageId]:
@@ -206,9 +203,12 @@ def _is_latest(store: Store, item: Item) -> bool:
 
 
 def _changed(folder: Path) -> float:
-    """When a folder or a file directly in it was last changed."""
-    times = [folder.stat().st_mtime]
-    times += [entry.stat(follow_symlinks=False).st_mtime for entry in os.scandir(folder)]
+    """When a folder or a file directly in it was last changed; just now if it is in motion."""
+    try:
+        times = [folder.stat().st_mtime]
+        times += [entry.stat(follow_symlinks=False).st_mtime for entry in os.scandir(folder)]
+    except FileNotFoundError:
+        return time.time()
     return max(times)
 
 

@@ -38,7 +38,7 @@ def select(study: "Study", graph: Graph, name: str) -> list[StageId]:
     if found:
         told = ", ".join(f"{stage}/{key}" for stage, key in found[:5])
         raise StudyError(f"{name!r} could be any of {len(found)} stages: {told}")
-    legal = [*kinds, *roles, *(cell.id for cell in study.cells)]
+    legal = list(dict.fromkeys([*kinds, *roles, *(cell.id for cell in study.cells)]))
     raise StudyError(
         f"{name!r} is neither a cell nor a stage of {study.name} at scale "
         f"{study.scale}{near(name, legal)}; expected a cell's id or number, one of "

@@ -6,7 +6,6 @@ the last attempt at its own pretraining, evaluation or fine-tuning failed. block
 it needs failed, or its text has no location on this machine. to run: all else.
 """
 
-import json
 import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from grid import lease
 from grid.graph import DONE, TO_RUN, Graph, StageId
+from grid.outcome import FAILED
+from grid.status import ended
 
 if TYPE_CHECKING:
     from grid.store import Store
 
-CACHED, RUNNING, FAILED, BLOCKED = "cached", "running", "failed", "blocked"
+CACHED, RUNNING, BLOCKED = "cached", "running", "blocked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ def cell_states(
     stages = graph.states(store)
     open_stages = {id for id, state in stages.items() if state == TO_RUN}
     attempted = _attempted(store, open_stages)
-    running = {id for id in attempted if _running(store, id)}
+    running = {id for id in attempted if lease.held(store.lease_folder(*id))}
     failures = {id: why for id in attempted - running if (why := _failure(store, id)) is not None}
     collected = {cell for folder in folders for cell in _collected(folder)}
     states = {}
@@ -69,7 +70,8 @@ def _of_stages(
     if failed:
         first = (own or failed)[0]
         name = FAILED if own else BLOCKED
-        return State(name=name, why=f"{first[0]} failed: {failures[first].splitlines()[0]}")
+        said = failures[first].partition("\n")[0]
+        return State(name=name, why=f"{first[0]} failed: {said}")
     return State(name=TO_RUN)
 
 
@@ -83,22 +85,11 @@ def _attempted(store: "Store", ids: Collection[StageId]) -> set[StageId]:
     return tried & set(ids)
 
 
-def _running(store: "Store", id: StageId) -> bool:
-    """Whether a process holds the stage, as far as can be seen without waiting."""
-    seen = lease.read(store.lease_folder(*id))
-    return seen is not None and not (seen.released or seen.dead)
-
-
 def _failure(store: "Store", id: StageId) -> str | None:
     """What the last attempt said when it failed; None if it did not."""
     attempts = store.attempts(*id)
-    if not attempts:
-        return None
-    try:
-        outcome = json.loads((attempts[-1] / "outcome.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None  # killed before it could say anything: the next run goes on from there
-    return str(outcome["message"]) if outcome.get("state") == "failed" else None
+    ending, message = ended(attempts[-1]) if attempts else (None, None)
+    return message if ending == FAILED else None
 
 
 def _collected(folder: Path) -> set[str]:

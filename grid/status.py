@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from grid.study import Study
 
 
-def status_frame(study: "Study | Studies") -> "polars.DataFrame":
-    """Stage, key, state, attempts, cells that need it, and what the last attempt said.
+def status_frame(studies: "Study | Studies") -> "polars.DataFrame":
+    """Stage, key, state, attempts at what is not done, cells, and what the last attempt said.
 
     States: `done`, `to run`, `not needed`; `failed` and `stopped` as the last attempt ended.
     """
     import polars
 
-    graph, store = study.graph(), study.open_store()
+    graph, store = studies.graph(), studies.open_store()
     needing: dict[tuple[str, str], int] = dict.fromkeys(graph.stages, 0)
     for roles in graph.cells.values():
         for id in set(roles.values()):
@@ -34,7 +34,7 @@ def status_frame(study: "Study | Studies") -> "polars.DataFrame":
                 "stage": id[0],
                 "key": id[1],
                 "state": ending if ending and state == "to run" else state,
-                "attempts": len(attempts),
+                "attempts": None if state == "done" else len(attempts),
                 "cells": needing[id],
                 "message": message,
             }
@@ -55,6 +55,6 @@ def ended(attempt: Path) -> tuple[str | None, str | None]:
     try:
         outcome = json.loads((attempt / "outcome.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None, None
-    state = outcome.get("state")
-    return (state, str(outcome["message"])) if state in (FAILED, STOPPED) else (None, None)
+        return None, None  # killed before it could say anything: the next run goes on from there
+    state = outcome["state"]
+    return (state, outcome["message"]) if state in (FAILED, STOPPED) else (None, None)

@@ -1,4 +1,4 @@
-"""Several studies in one run: one graph, in which they share their cells and stages.
+"""Studies that run together, one or several: one graph, in which they share cells and stages.
 
 studies = load_studies(["studies/a.yaml", "studies/b.yaml"], scale="smoke")
 studies.run()     # what they share runs once; each study's results are written as if it ran alone
@@ -6,7 +6,7 @@ studies.run()     # what they share runs once; each study's results are written 
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from grid.study import Study, load
 if TYPE_CHECKING:
     import polars
 
-    from grid.graph import Graph
+    from grid.graph import Graph, StageId
     from grid.launch.report import Report
     from grid.plan import Plan
     from grid.store import Store
@@ -51,7 +51,12 @@ class Studies:
 
     @property
     def notes(self) -> list[str]:
-        return [f"{study.name}: {note}" for study in self.studies for note in study.notes]
+        several = len(self.studies) > 1
+        return [
+            f"{study.name}: {note}" if several else note
+            for study in self.studies
+            for note in study.notes
+        ]
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -86,8 +91,10 @@ class Studies:
         """The results one below the other; an axis that a study lacks is null in its rows."""
         return stacked(self.studies, [study.results() for study in self.studies])
 
-    def run(self, *, workers: int | None = None) -> "Report":
-        """Runs what is missing for any of the studies, then writes each one's results."""
+    def run(
+        self, *, workers: int | None = None, only: "Collection[StageId] | None" = None
+    ) -> "Report":
+        """As `Study.run`: what is missing for any of the studies, then each one's results."""
         from grid.graph import united
         from grid.launch import local
         from grid.results import publish, refuse_foreign
@@ -101,7 +108,10 @@ class Studies:
             refuse_foreign(study)
         graphs = [study.graph() for study in self.studies]
         unwritten = record_all(self.studies, graphs)
-        report = local.run(united(graphs), self.open_store(), execution=execution)
+        together = united(graphs)
+        if only is not None:
+            together.targets = set(only)
+        report = local.run(together, self.open_store(), execution=execution)
         report.unwritten = unwritten
         for study, graph in zip(self.studies, graphs, strict=True):
             try:

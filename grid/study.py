@@ -6,7 +6,6 @@ study.run()       # runs what is missing
 study.results()   # a polars frame, one row for each score
 """
 
-import dataclasses
 import importlib.util
 import os
 import pkgutil
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from grid.axes import Block, choose_blocks, read_blocks, read_replicates
 from grid.cell import Cell, Expansion, expand
-from grid.errors import StoreError, StudyError
+from grid.errors import StudyError
 from grid.execution import ExecutionConfig
 from grid.language_sets import LanguageSets
 from grid.layers import Layers, read_layers, read_site
@@ -186,26 +185,9 @@ class Study:
         error. A failed stage does not stop the others: look at the report's `ok`, `failed` and
         `blocked`.
         """
-        from grid.launch import local
-        from grid.results import publish, refuse_foreign
-        from grid.wanted import record_all
+        from grid.studies import Studies
 
-        execution = self.execution
-        if workers is not None:
-            execution = dataclasses.replace(execution, workers=workers)
-        self.check_placement()
-        refuse_foreign(self)
-        graph = self.graph()
-        unwritten = record_all([self], [graph])
-        if only is not None:
-            graph.targets = set(only)
-        report = local.run(graph, self.open_store(), execution=execution)
-        try:
-            publish(self, graph)
-        except StoreError as error:  # what ran and what failed is still to be told
-            unwritten = str(error)
-        report.unwritten = unwritten
-        return report
+        return Studies(studies=(self,)).run(workers=workers, only=only)
 
     def results(self) -> "polars.DataFrame":
         """One row for each block, cell, task, metric and language that is finished."""

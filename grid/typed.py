@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from grid.errors import StoreError
+from model.errors import InputError
 
 
 def rebuild(kind: Any, value: Any, path: str = "config") -> Any:
@@ -54,6 +55,16 @@ def named(name: str) -> type:
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         raise StoreError(f"config_type: expected the module:Class of a dataclass, found {name!r}")
     return kind
+
+
+def recorded(config: typing.Mapping[str, Any]) -> Any | None:
+    """The configuration in an artifact's config.json; None if other code than this made it."""
+    if not config["config_type"].startswith("model."):
+        return None  # nothing else is imported on the word of a file
+    try:
+        return rebuild(named(config["config_type"]), config["config"])
+    except (InputError, ImportError, TypeError):
+        return None  # its fields are not ours, or their values are not legal any more
 
 
 def _union(kind: Any, value: Any, path: str) -> Any:

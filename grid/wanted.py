@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 FILE = "stages.json"
 _CANDIDATES = 50
 """Successors that are compared field by field at most; a larger change has no single cause."""
-
-
 _SAMPLE = 10
+"""Orphans of each kind that `plan` explains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +102,7 @@ def explain(
 def _explained(id: StageId, new: list[StageId], before: Records, now: Records) -> Orphan:
     own = before.get(id)
     best: tuple[int, str, list[Difference]] | None = None
-    alike = [other for other in new if _slug(other) == _slug(id)]
-    for other in [*alike, *new][:_CANDIDATES]:
+    for other in sorted(new, key=lambda other: _slug(other) != _slug(id))[:_CANDIDATES]:
         record = now.get(other)
         if own is None or record is None:
             continue

@@ -12,12 +12,12 @@ from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grid.errors import StoreError, StudyError
+from grid.errors import StudyError
 from grid.graph import Stage, StageId
 from grid.identity import canonical, plain
 from grid.store import Store
 from grid.tree import near
-from grid.typed import named, rebuild
+from grid.typed import recorded
 
 if TYPE_CHECKING:
     import polars
@@ -76,7 +76,8 @@ def of_folder(folder: Path) -> Record:
     return Record(
         stage=manifest["stage"],
         version=manifest["version"],
-        config=_typed(config),
+        # As its dataclass, so that fields at their default show too.
+        config=config["config"] if (typed := recorded(config)) is None else typed,
         inputs={role: (stage, key) for role, (stage, key) in config["inputs"].items()},
     )
 
@@ -153,16 +154,6 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def _name(item: Any, number: int) -> str:
     name = item.get("name") if isinstance(item, dict) else getattr(item, "name", None)
     return str(number if name is None else name)
-
-
-def _typed(config: Mapping[str, Any]) -> Any:
-    """A recorded configuration as its dataclass, so that fields at their default show too."""
-    if not config["config_type"].startswith("model."):
-        return config["config"]  # nothing else is imported on the word of a file
-    try:
-        return rebuild(named(config["config_type"]), config["config"])
-    except (StoreError, ImportError, TypeError):
-        return config["config"]  # made by other code than this: its fields are not ours
 
 
 def frame(differences: Sequence[Difference], names: tuple[str, str]) -> "polars.DataFrame":

@@ -1,11 +1,10 @@
 """Device profiles: the published memory, peak FLOP/s and bandwidth of what a study may run on."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
 
+from grid.machine import memory
 from grid.tree import near
 from model.errors import InputError
 
@@ -87,7 +86,7 @@ def device(name: str) -> Device:
     """The profile of this name; `cpu` is this machine. Raises InputError with the nearest name."""
     if name == "cpu":
         return Device(
-            name="cpu", kind="cpu", memory=_memory(), peak={}, source="this machine's memory"
+            name="cpu", kind="cpu", memory=memory(), peak={}, source="this machine's memory"
         )
     if name not in _GPUS:
         raise InputError(
@@ -95,15 +94,3 @@ def device(name: str) -> Device:
             f"{near(name, PROFILES)}"
         )
     return _GPUS[name]
-
-
-@cache
-def _memory() -> int:
-    """Memory of this machine: its own, or what its control group may use."""
-    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as stream:
-            limit = stream.read().strip()
-    except OSError:
-        return whole
-    return min(whole, int(limit)) if limit.isdecimal() else whole

@@ -15,7 +15,7 @@ from grid.budget.calibration import Calibration
 from grid.budget.devices import Device
 from grid.budget.memory import Shape
 from grid.budget.time import start_seconds, update_seconds
-from grid.typed import named, rebuild
+from grid.typed import recorded
 from model.training.micro_batch import sequences_at_once
 
 if TYPE_CHECKING:
@@ -60,13 +60,16 @@ def _finished(store: "Store") -> Iterator[tuple[Any, dict[str, Any], int]]:
             manifest = json.loads(path.read_text(encoding="utf-8"))
             written = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
             facts = json.loads((path.parent / "model.json").read_text(encoding="utf-8"))
-            config = rebuild(named(written["config_type"]), written["config"])
-            updates = json.loads((path.parent / "exposure.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a damaged artifact, or one of another version: `doctor` tells
-        recipe = replace(config.pretraining, updates=int(updates["updates"]))
+            exposure = json.loads((path.parent / "exposure.json").read_text(encoding="utf-8"))
+            config, pieces = recorded(written), int(facts["rows"])
+            updates = int(exposure["updates"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # a damaged artifact: `verify` tells
+        if config is None:
+            continue  # of another version of this code
+        recipe = replace(config.pretraining, updates=updates)
         multiple = config.encoder.pad_vocab_to
-        rows = -(-int(facts["rows"]) // multiple) * multiple
+        rows = -(-pieces // multiple) * multiple
         yield replace(config, pretraining=recipe), manifest, rows
 
 

@@ -3,9 +3,14 @@
 A command is a function of the options that grid/cli.py has read; it returns the exit status.
 """
 
+import shlex
 import sys
 from argparse import Namespace
+from itertools import filterfalse
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from grid.errors import StudyError
 
 if TYPE_CHECKING:
     from grid.store import Store
@@ -28,27 +33,31 @@ def load_study(options: Namespace) -> "Study":
     )
 
 
-def load_studies(options: Namespace) -> "Study | Studies":
-    """The study that the call names, or all of them where it names several."""
+def load_studies(options: Namespace) -> "Studies":
+    """All the studies that the call names, one or several."""
     from grid.studies import load_studies as load
 
-    more = [text for text in options.overrides if text.endswith(STUDY_ENDINGS) and "=" not in text]
-    if not more:
-        return load_study(options)
     return load(
-        [options.study, *more],
-        *(text for text in options.overrides if text not in more),
+        [options.study, *filter(_is_study, options.overrides)],
+        *filterfalse(_is_study, options.overrides),
         scale=options.scale,
         store=options.store,
         site=options.site,
     )
 
 
-def each(studies: "Study | Studies") -> "tuple[Study, ...]":
-    """The studies one by one."""
-    from grid.studies import Studies
+def _is_study(word: str) -> bool:
+    return word.endswith(STUDY_ENDINGS) and "=" not in word
 
-    return studies.studies if isinstance(studies, Studies) else (studies,)
+
+def call_of(command: str, study: Path, options: Namespace) -> str:
+    """The call of a command on one study, with the overrides and options of this call."""
+    words = ["python", "-m", "grid", command, str(study)]
+    words += filterfalse(_is_study, options.overrides)
+    for name in ("scale", "store", "site"):
+        value = getattr(options, name)
+        words += [] if value is None else [f"--{name}", str(value)]
+    return shlex.join(words)
 
 
 def open_store(options: Namespace) -> "Store":
@@ -57,6 +66,14 @@ def open_store(options: Namespace) -> "Store":
     from grid.study import store_folder
 
     return Store(store_folder(options.store, options.site))
+
+
+def existing_store(options: Namespace) -> "Store":
+    """The same, for what makes no sense of a store that is not there."""
+    store = open_store(options)
+    if not store.root.is_dir():
+        raise StudyError(f"store {store.root}: there is none. Name it with --store")
+    return store
 
 
 def say(text: str) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid.cli import DONE, FAILED
-from grid.commands import open_store, say, size
-from grid.errors import StudyError
+from grid.commands import existing_store, open_store, say, size
 from grid.graph import StageId
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ def adopt(options: Namespace) -> int:
             print(f"{stage} {key}")
         say(
             f"{folder}: {len(result.taken)} taken, {len(result.there)} there already"
+            + (f", {len(result.unneeded)} not needed by the study" if result.unneeded else "")
             + (f", {len(result.busy)} being computed here" if result.busy else "")
         )
         for message in result.refused.values():
@@ -38,7 +38,7 @@ def verify(options: Namespace) -> int:
     """Checks every byte of every artifact in the store; names those that are damaged."""
     from grid.adopt import verify_store
 
-    store = open_store(options)
+    store = existing_store(options)
     whole, damaged = verify_store(store)
     for message in damaged.values():
         print(message)
@@ -51,9 +51,7 @@ def prune(options: Namespace) -> int:
     from grid import tables
     from grid.prune import delete, frame, studies, survey, unlisted
 
-    store = open_store(options)
-    if not store.root.is_dir():
-        raise StudyError(f"store {store.root}: there is none. Name it with --store")
+    store = existing_store(options)
     wanted, unknown = studies(store)
     for file in options.studies:
         study = _load(file, options)
@@ -70,7 +68,11 @@ def prune(options: Namespace) -> int:
         say(f"{len(removable)} folders, {total}, would be removed by --delete; nothing was")
         return DONE
     gone = delete(store, removable)
-    say(f"removed {size(gone)}")
+    left = len(removable) - len(gone)
+    say(
+        f"removed {len(gone)} folders, {size(sum(item.bytes for item in gone))}"
+        + (f"; {left} are worked on since, and stay" if left else "")
+    )
     return DONE
 
 

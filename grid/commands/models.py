@@ -1,11 +1,10 @@
 """The commands that take models out and bring them in: `export` and `import`."""
 
 import re
-import shlex
 from argparse import Namespace
 
 from grid.cli import DONE
-from grid.commands import load_study, say
+from grid.commands import call_of, load_study, say
 
 
 def export(options: Namespace) -> int:
@@ -20,19 +19,10 @@ def export(options: Namespace) -> int:
         precision=options.dtype,
         milestone=options.milestone,
         force=options.force,
-        filled_by=_run_of(options),
+        filled_by=call_of("run", options.study, options),
     )
     print(folder)
     return DONE
-
-
-def _run_of(options: Namespace) -> str:
-    """The command that runs the same study with the same options."""
-    words = ["python", "-m", "grid", "run", str(options.study), *options.overrides]
-    for name in ("scale", "store", "site"):
-        value = getattr(options, name)
-        words += [] if value is None else [f"--{name}", str(value)]
-    return shlex.join(words)
 
 
 def import_(options: Namespace) -> int:

@@ -51,6 +51,5 @@ def retry(options: Namespace) -> int:
         return DONE
     for stage, key in again:
         say(f"again: {stage} {key}")
-    return conclude(
-        study, study.run(workers=options.workers, only=graph.after(again)), options.format
-    )
+    report = study.run(workers=options.workers, only=graph.after(again))
+    return conclude((study,), report, options.format)

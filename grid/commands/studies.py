@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid.cli import DONE, FAILED
-from grid.commands import each, load_studies, load_study, say
+from grid.commands import call_of, load_studies, load_study, say
 from grid.errors import StudyError
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from grid.graph import Graph
     from grid.launch.report import Report
-    from grid.studies import Studies
     from grid.study import Study
 
 _NAMED = 12
@@ -29,21 +28,22 @@ def run(options: Namespace) -> int:
     studies = load_studies(options)
     count = f"{len(studies.cells)} cells at scale {studies.scale}"
     say(f"{studies.title}: {count}, store {studies.store}")
-    return conclude(studies, studies.run(workers=options.workers), options.format)
+    report = studies.run(workers=options.workers)
+    return conclude(studies.studies, report, options.format)
 
 
-def conclude(studies: "Study | Studies", report: "Report", format: str) -> int:
+def conclude(studies: "Sequence[Study]", report: "Report", format: str) -> int:
     """After a run: tells what happened, prints the results table and draws the figures."""
     from grid.results import RESULTS, read_frame
 
     _tell(report)
     if report.unwritten is not None:
         return FAILED
-    frames = [read_frame(study.folder / RESULTS) for study in each(studies)]
+    frames = [read_frame(study.folder / RESULTS) for study in studies]
     _print_results(studies, frames, format)
     drawn = [
         frame.is_empty() or _draw(study, format)
-        for study, frame in zip(each(studies), frames, strict=True)
+        for study, frame in zip(studies, frames, strict=True)
     ]
     return DONE if report.ok and all(drawn) else FAILED
 
@@ -67,8 +67,8 @@ def plan(options: Namespace) -> int:
     for line in plan_text.lines(plan, frame):
         say(line)
     if not any(plan.lacking.values()):  # otherwise the keys of today are not known
-        for study in each(studies):
-            _tell_orphans(study, plan.graph)
+        for study in studies.studies:
+            _tell_orphans(study, plan.graph, call_of("why", study.file, options))
     try:
         studies.check_placement()
     except StudyError as error:  # a plan is often made elsewhere than it is run
@@ -79,8 +79,8 @@ def plan(options: Namespace) -> int:
 def results(options: Namespace) -> int:
     """Prints the summary as a table, or every row in the other formats."""
     studies = load_studies(options)
-    frames = [study.results() for study in each(studies)]
-    _print_results(studies, frames, options.format)
+    frames = [study.results() for study in studies.studies]
+    _print_results(studies.studies, frames, options.format)
     return DONE
 
 
@@ -99,7 +99,7 @@ def show(options: Namespace) -> int:
     return DONE
 
 
-def _tell_orphans(study: "Study", graph: "Graph") -> None:
+def _tell_orphans(study: "Study", graph: "Graph", listed_by: str) -> None:
     """Which artifacts of the last run this study does not use any more, and why."""
     from grid import wanted
     from grid.why import text
@@ -121,20 +121,20 @@ def _tell_orphans(study: "Study", graph: "Graph") -> None:
         causes.append(told or "nothing takes their place")
     for cause in list(dict.fromkeys(causes))[:_NAMED]:
         say(f"  {cause}")
-    say(f"  python -m grid why {study.file} lists them")
+    say(f"  {listed_by} lists them")
 
 
 def _print_results(
-    studies: "Study | Studies", frames: "Sequence[polars.DataFrame]", format: str
+    studies: "Sequence[Study]", frames: "Sequence[polars.DataFrame]", format: str
 ) -> None:
     from grid import tables
     from grid.results import summary
     from grid.studies import stacked
 
     if format != "table":
-        tables.write(stacked(each(studies), frames), format)
+        tables.write(stacked(studies, frames), format)
         return
-    for study, frame in zip(each(studies), frames, strict=True):
+    for study, frame in zip(studies, frames, strict=True):
         if frame.is_empty():
             say("no results yet: nothing of this study has been pretrained in this store")
             continue

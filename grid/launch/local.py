@@ -1,6 +1,5 @@
 """The local launcher: runs a graph's missing stages side by side on this machine."""
 
-import os
 import select
 import socket
 import sys
@@ -22,6 +21,7 @@ from grid.launch.report import Blocked, Failure, Report, Timing
 from grid.launch.schedule import Schedule, slots_of
 from grid.launch.servers import Server
 from grid.lease import Observer
+from grid.machine import cores
 from grid.outcome import FAILED, HELD, STATUS, STOPPED, Outcome
 from grid.publish import write_json
 from grid.signals import death
@@ -105,7 +105,7 @@ class _Launcher:
         self._deadlines: dict[str, float] = {}
         """When each attempt that was asked to stop is ended."""
         self._stopping = False
-        report.workers = execution.workers or max(1, _cores() // execution.threads)
+        report.workers = execution.workers or max(1, cores() // execution.threads)
 
     def work(self, interrupts: Interrupts) -> None:
         """Until nothing is left that can run. Raises KeyboardInterrupt after a tidy stop."""
@@ -143,9 +143,9 @@ class _Launcher:
         """Says what will be slow: more ranks than there are cores."""
         most = max((self.graph.stages[id].ranks for id in self.schedule.left), default=1)
         threads = most * self.execution.threads
-        if most > 1 and threads > _cores():
+        if most > 1 and threads > cores():
             self.display.say(
-                f"execution: {most} ranks of {self.execution.threads} threads share {_cores()} "
+                f"execution: {most} ranks of {self.execution.threads} threads share {cores()} "
                 "cores of this machine, which is slower than fewer ranks"
             )
 
@@ -363,10 +363,3 @@ def _unsaved(running: Running) -> str:
         return "stopped before it had saved its state"
     step, total = running.latest["step"], running.latest["total"]
     return f"stopped at step {step} of {total}, before it had saved its state there"
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -276,7 +276,7 @@ def test_stages_are_chosen_by_cell_kind_role_and_key(
     for name in ("2", study.cells[1].id, study.cells[1].id[:-2]):
         assert set(select(study, graph, name)) == set(graph.cells[study.cells[1].id].values())
     for name, told in (
-        ("pretrainig", "did you mean pretraining"),
+        ("pretrainig", r"did you mean pretraining\?"),
         ("3", "its number in the plan, 1 to 2"),
         ("shards/", "could be any of 2 stages"),
     ):

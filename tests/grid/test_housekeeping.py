@@ -56,8 +56,20 @@ def test_a_whole_store_is_adopted_and_nothing_is_computed(folder: Path) -> None:
 
 def test_only_what_a_study_needs_is_adopted(folder: Path) -> None:
     (folder / "one.yaml").write_text(STUDY.replace("rate: [1, 2]", "rate: [2]"))
-    result = grid(folder, "adopt", "runs", "--store", "mine", "--study", "one.yaml")
-    assert result.returncode == 0 and "6 taken" in result.stderr
+    needed = ("--store", "mine", "--study", "one.yaml")
+    result = grid(folder, "adopt", "runs", *needed)
+    assert result.returncode == 0
+    assert "6 taken, 0 there already, 1 not needed by the study" in result.stderr
+    (other,) = (
+        path.parent
+        for path in folder.glob("runs/artifacts/*/*/*/manifest.json")
+        if not (folder / "mine" / path.relative_to(folder / "runs")).exists()
+    )
+    alone = grid(folder, "adopt", other, *needed)
+    assert (alone.returncode, alone.stdout) == (0, "")
+    assert "0 taken, 0 there already, 1 not needed by the study" in alone.stderr
+    missing = grid(folder, "adopt", "rnus", *needed)
+    assert missing.returncode == 2 and "rnus: expected the folder of an artifact" in missing.stderr
 
 
 def _cut(path: Path) -> None:
@@ -111,6 +123,9 @@ def test_verify_names_what_is_damaged(folder: Path) -> None:
     assert result.returncode == 1 and "5 artifacts are whole, 2 are not" in result.stderr
     damaged, moved = sorted(result.stdout.splitlines(), reverse=True)
     assert "bytes, found" in damaged and "by its key" in moved
+    for command in ("verify", "prune"):
+        nowhere = grid(folder, command, "--store", "rnus")
+        assert nowhere.returncode == 2 and "rnus: there is none" in nowhere.stderr
 
 
 def test_an_artifact_under_another_name_is_known_by_its_key(folder: Path) -> None:
@@ -219,6 +234,15 @@ def test_a_silent_lease_of_another_machine_is_given_up_after_an_hour(folder: Pat
     for path in (place / "1", place):
         os.utime(path, times=(time.time() - 7200,) * 2)
     assert fate() == ""
+    found = prune.survey(store, {}, keep_days=0).removable
+    held = store.acquire("corpus", artifact(folder, "corpus").name)
+    assert held is not None
+    gone = prune.delete(store, found)
+    held.release()
+    assert {item.id for item in found} - {item.id for item in gone} == {
+        ("corpus", artifact(folder, "corpus").name)
+    }, "what is worked on since then stays, and is told"
+    assert not place.exists() and not store.work("command", "far-0123456789abcdef").exists()
 
 
 def test_doctor_finds_nothing_wrong_here(folder: Path) -> None:

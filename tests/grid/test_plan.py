@@ -163,6 +163,34 @@ def test_finished_runs_correct_the_times() -> None:
     assert other.correction.runs == 0
 
 
+def test_finished_runs_of_other_code_are_passed_over() -> None:
+    plan = planned()
+    for number, cell in enumerate(plan.studies[0].cells[:2]):
+        id = plan.graph.cells[cell.id]["pretraining"]
+        stage, folder = plan.graph.stages[id], finish(plan, id)
+        config = {**plain(stage.config), **({"tricks": 3} if number else {"seed": "one"})}
+        record = {"config": config, "config_type": name_of(type(stage.config))}
+        write_json(folder / "config.json", record)
+        write_json(folder / "model.json", {"rows": 602})
+        write_json(folder / "exposure.json", {"updates": 100})
+        write_json(folder / "manifest.json", {"execution": {"device": "cpu"}, "wall_seconds": 99})
+    assert planned().correction.runs == 0
+
+
+def test_what_this_machine_lacks_does_not_spoil_a_plan(tmp_path: Path) -> None:
+    Path("study.yaml").write_text(STUDY % "synthetic", encoding="utf-8")
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "CUDA_VISIBLE_DEVICES": ""}
+    for ranks in (1, 2):
+        done = subprocess.run(
+            [sys.executable, "-m", "grid", "plan", "study.yaml", "execution.device=cuda",
+             f"execution.tensor_parallel={ranks}"],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 6
+        assert "it cannot run on this machine: command line: execution.device: found cuda" in done.stderr
+
+
 def test_json_and_csv_have_all_columns_and_torch_stays_out(tmp_path: Path) -> None:
     Path("study.yaml").write_text(STUDY % "synthetic", encoding="utf-8")
     code = (
