@@ -96,6 +96,11 @@ class Checkpoints:
         return self._known[name]
 
 
+def scored_as_it_is(config: CellConfig) -> bool:
+    """Whether a cell scores a published model without training it."""
+    return config.checkpoint is not None and config.pretraining.updates == 0
+
+
 def published_slug(tokenizer: TokenizerConfig) -> str:
     """What artifacts that rest on a published tokenizer are called after."""
     return f"published-{tokenizer.vocab_size}-{tokenizer.kind}"

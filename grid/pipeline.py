@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from grid.budget import rough
 from grid.budget.text import corpus_cost, shard_cost, tokenizer_cost
-from grid.checkpoints import Checkpoints, published_slug
+from grid.checkpoints import Checkpoints, published_slug, scored_as_it_is
 from grid.command_stage import command_stage
 from grid.declarations import FILES, declare
 from grid.graph import Graph, Stage, StageId
@@ -119,7 +119,7 @@ class _Builder:
         """Adds a cell's stages and returns them by role."""
         said: list[object] = [config.corpus, config.tokenizer]
         said += [config.languages, config.evaluation.languages]
-        as_it_is = _as_it_is(config)
+        as_it_is = scored_as_it_is(config)
         if config.checkpoint is not None:
             said.append(config.encoder)  # a cell must be of its checkpoint's architecture
         known = f"text {config.checkpoint} {as_it_is}"
@@ -137,7 +137,7 @@ class _Builder:
         """The built-in pretraining, and what is measured of it."""
         roles.stages["pretraining"] = (
             roles.stages["checkpoint"]
-            if _as_it_is(roles.config)
+            if scored_as_it_is(roles.config)
             else self._pretraining(roles, text)
         )
         roles.stages["evaluation"] = self._evaluation(roles, text)
@@ -162,7 +162,7 @@ class _Builder:
         roles = _Roles(config=config, corpus_digest=digest(config.corpus))
         scored = _scored(config)
         published = config.checkpoint is not None
-        trained = [] if _as_it_is(config) else sorted(config.languages)
+        trained = [] if scored_as_it_is(config) else sorted(config.languages)
         for_tokenizer = [] if published else sorted(config.tokenizer.languages or config.languages)
         every = sorted({*trained, *scored, *for_tokenizer})
         if config.corpus.source != "synthetic":
@@ -373,11 +373,6 @@ class _Builder:
     def _text_bytes(self, corpus: StageId) -> int:
         config = self.graph.stages[corpus].config
         return _bytes(config, config.files)
-
-
-def _as_it_is(config: CellConfig) -> bool:
-    """Whether the weights of a published model are scored as they are."""
-    return config.checkpoint is not None and config.pretraining.updates == 0
 
 
 def _scored(config: CellConfig) -> list[str]:

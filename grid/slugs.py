@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from grid.checkpoints import scored_as_it_is
 from model.config import CellConfig, TokenizerConfig
 
 
@@ -19,6 +20,5 @@ def model_slug(config: CellConfig) -> str:
     """`15-languages-w768-l12-s1`; a published model that is scored as it is has no seed."""
     encoder = config.encoder
     languages = _languages_slug(config.languages)
-    as_it_is = config.checkpoint is not None and config.pretraining.updates == 0
-    origin = "published" if as_it_is else f"s{config.seed}"
+    origin = "published" if scored_as_it_is(config) else f"s{config.seed}"
     return f"{languages}-w{encoder.width}-l{encoder.layers}-{origin}"

@@ -188,7 +188,10 @@ def test_what_this_machine_lacks_does_not_spoil_a_plan(tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert len(done.stdout.splitlines()) == 6
-        assert "it cannot run on this machine: command line: execution.device: found cuda" in done.stderr
+        assert (
+            "it cannot run on this machine: command line: execution.device: found cuda"
+            in done.stderr
+        )
 
 
 def test_json_and_csv_have_all_columns_and_torch_stays_out(tmp_path: Path) -> None:
