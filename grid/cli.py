@@ -6,6 +6,7 @@ completion answer at once.
 """
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -364,8 +365,17 @@ def _guarded(command: Callable[[], int]) -> int:
             file=sys.stderr,
         )
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone, as `head` does: nothing is left to be said. Python
-        # would complain when it flushes standard output at exit, so that goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does: all is said
+        _discard_output()
         return DONE
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _discard_output()
+        print(f"error: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        return FAILED
+
+
+def _discard_output() -> None:
+    """What Python flushes at exit goes nowhere: it would complain once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -195,6 +195,20 @@ def test_output_into_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     assert b"Traceback" not in errors and b"BrokenPipe" not in errors
 
 
+def test_output_onto_a_full_disk_is_a_message(tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "grid", "plan", str(CURSE), "--scale", "smoke"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"error: standard output: No space left on device\n"
+
+
 def test_a_file_that_may_not_be_read_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     def refused() -> int:
         raise PermissionError(errno.EACCES, "Permission denied", "/data/en.txt")
