@@ -105,12 +105,14 @@ def held(folder: Path) -> bool:
     seen = read(folder)
     if seen is None or seen.released or seen.dead:
         return False
-    return seen.alive or time.time() - _touched(folder) <= _SILENT
+    return seen.alive or time.time() - _touched(folder, seen.generation) <= _SILENT
 
 
-def _touched(folder: Path) -> float:
-    with os.scandir(folder) as entries:
-        return max((entry.stat().st_mtime for entry in entries), default=0.0)
+def _touched(folder: Path, generation: int) -> float:
+    try:
+        return (folder / str(generation)).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0  # its holder published and removed it just now
 
 
 class Observer:
