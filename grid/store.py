@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -192,11 +193,10 @@ class Store:
         with self._errors("preparing it"):
             for name in ("artifacts", "work", "attempts", "studies"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-                probe = self.root / name / f".probe-{uuid.uuid4().hex}"
-                try:
-                    probe.write_bytes(b"probe")
-                finally:
-                    probe.unlink(missing_ok=True)  # a full disk still takes the empty file
+                # Without a name where the system can: a process killed here leaves nothing.
+                with tempfile.TemporaryFile(dir=self.root / name, prefix=".probe-") as probe:
+                    probe.write(b"probe")
+                    probe.flush()
 
     def clean(self) -> None:
         """Removes what killed processes of this machine left: temporary folders, finished work."""

@@ -1,11 +1,11 @@
 """The encoder as files: model.safetensors (fp32 weights by name) and model.json (its shape)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from model.encoder.description import (
@@ -16,21 +16,47 @@ from model.encoder.description import (
     write_description,
 )
 from model.encoder.encoder import BLOCK_ROWS, Encoder, MaskedLanguageModel
-from model.encoder.weights import WEIGHTS
+from model.encoder.parallel import materialise
+from model.encoder.weights import WEIGHTS, write_arrays
 
 _ENCODER = "encoder."
 
 
-def write_model(folder: Path, weights: Mapping[str, Tensor], description: Description) -> None:
+Weights = Iterable[tuple[str, Tensor]]
+"""Every whole parameter in fp32 with its name, such as `Engine.weights` yields."""
+
+
+def write_model(folder: Path, weights: Weights, description: Description) -> None:
     """Writes both files."""
-    save_file({name: value.contiguous() for name, value in weights.items()}, folder / WEIGHTS)
-    write_description(folder, description, sum(value.numel() for value in weights.values()))
+    write_weights(folder / WEIGHTS, weights, description)
+    size = sum(value.numel() for value in _without_storage(description).parameters())
+    write_description(folder, description, size)
+
+
+def write_weights(file: Path, weights: Weights, description: Description) -> None:
+    """Writes the weights as they come: the 43 GB of XXL are never held as a whole."""
+    model = _without_storage(description)
+    shapes = {name: value.shape for name, value in model.named_parameters()}
+    write_arrays(file, shapes, ((name, value.detach().numpy()) for name, value in weights))
+
+
+def _without_storage(description: Description) -> MaskedLanguageModel:
+    """The whole model on the meta device."""
+    rows = padded_rows(description.encoder, description.rows)
+    with torch.device("meta"):
+        return MaskedLanguageModel(description.encoder, rows, len(description.languages or []))
+
+
+def load_weights(model: MaskedLanguageModel, folder: Path) -> None:
+    """Sets every parameter to what `folder` holds; a rank that holds a part reads no more of it."""
+    _load(model, folder / WEIGHTS)
 
 
 @torch.no_grad()
-def load_weights(model: MaskedLanguageModel, folder: Path) -> None:
-    """Sets every parameter to what `folder` holds; a rank that holds a part reads no more of it."""
-    with safe_open(folder / WEIGHTS, "pt") as stored:
+def _load(model: MaskedLanguageModel, file: Path) -> None:
+    with safe_open(file, "pt") as stored:
+        if set(stored.keys()) != {name for name, _ in model.named_parameters()}:
+            raise ValueError(f"{file}: these are the weights of another model")
         for name, parameter in model.named_parameters():
             split = model.splits.get(name)
             if split is None:
@@ -45,10 +71,9 @@ def load_weights(model: MaskedLanguageModel, folder: Path) -> None:
 
 def read_language_model(folder: Path, milestone: int | None = None) -> MaskedLanguageModel:
     """The trained model with its tied head, in fp32; `milestone` as in `weights_file`."""
-    description = read_description(folder)
-    rows = padded_rows(description.encoder, description.rows)
-    model = MaskedLanguageModel(description.encoder, rows, len(description.languages or []))
-    model.load_state_dict(load_file(weights_file(folder, milestone)), strict=True)
+    model = _without_storage(read_description(folder))
+    materialise(model)
+    _load(model, weights_file(folder, milestone))
     return model
 
 

@@ -7,7 +7,7 @@ takes a few megabytes for any model. Only another precision needs arithmetic.
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -127,17 +127,13 @@ def write(
 
     Raises InputError for a value that is not finite, if that is to be checked.
     """
-    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
-    position = 0
-    for name, parts in tensors.items():
-        shape = [sum(part.shape[0] for part in parts), *parts[0].shape[1:]]
-        size = prod(shape) * BYTES[dtype]
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, position + size]}
-        position += size
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8 bytes
+    shapes = {
+        name: (sum(part.shape[0] for part in parts), *parts[0].shape[1:])
+        for name, parts in tensors.items()
+    }
+    beginning, _ = _header(shapes, dtype, {"__metadata__": {"format": "pt"}})
     with file.open("wb") as stream:
-        stream.write(len(text).to_bytes(8, "little") + text)
+        stream.write(beginning)
         for name, parts in tensors.items():
             for part in parts:
                 for chunk in _converted(part, dtype):
@@ -146,6 +142,43 @@ def write(
                     stream.write(chunk)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def write_arrays(
+    file: Path, shapes: Mapping[str, Sequence[int]], arrays: Iterable[tuple[str, np.ndarray]]
+) -> None:
+    """Writes fp32 tensors in any order, each as it comes: no more than one need be in memory.
+
+    The file is, to the byte, the one of safetensors' `save_file`. Raises ValueError for a tensor
+    that `shapes` does not describe, and where one of them has not come.
+    """
+    beginning, places = _header(dict(sorted(shapes.items())), "F32", {})
+    with file.open("wb") as stream:
+        stream.write(beginning)
+        for name, values in arrays:
+            if name not in places or values.shape != tuple(shapes[name]) or values.dtype != "<f4":
+                raise ValueError(f"{name}: unexpected, or of another shape: {values.shape}")
+            stream.seek(places.pop(name))
+            stream.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+        if places:
+            raise ValueError(f"{', '.join(sorted(places))}: not among the weights")
+
+
+def _header(
+    shapes: Mapping[str, Sequence[int]], dtype: str, more: Mapping[str, object]
+) -> tuple[bytes, dict[str, int]]:
+    """A file's beginning, and where the bytes of each tensor begin."""
+    header, places = dict(more), {}
+    position = 0
+    for name, shape in shapes.items():
+        end = position + prod(shape) * BYTES[dtype]
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [position, end]}
+        places[name] = position
+        position = end
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8 bytes
+    beginning = len(text).to_bytes(8, "little") + text
+    return beginning, {name: len(beginning) + place for name, place in places.items()}
 
 
 def require_finite(name: str, tensor: Stored) -> None:

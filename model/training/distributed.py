@@ -12,9 +12,11 @@ import os
 import socket
 import time
 import warnings
+from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,6 +32,8 @@ _LONG_WORK = timedelta(hours=6)
 """How long the others wait while rank 0 alone works on checkpoints. A rank that dies is noticed at
 once, by its closed connections."""
 _POLL_SECONDS = 0.05
+
+Item = TypeVar("Item")
 
 
 def import_deepspeed(device: str) -> Any:
@@ -247,6 +251,14 @@ def whole_on_first(shard: Tensor, split: Split | None) -> Tensor | None:
         torch_distributed.recv(received, sender, group=_Side.group)
         split.put(whole, received, sender)
     return whole
+
+
+def first_takes(items: Iterable[Item], use: Callable[[Iterable[Item]], None]) -> None:
+    """Rank 0 uses items that every rank must go through, for the others have a part in them."""
+    if is_first():
+        use(items)
+    else:
+        deque(items, maxlen=0)
 
 
 def first_says(number: int) -> int:

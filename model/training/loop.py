@@ -8,6 +8,7 @@ from torch import Tensor
 
 from model.config import EncoderConfig
 from model.context import Context
+from model.encoder.description import Description
 from model.encoder.encoder import derived_seed
 from model.errors import DivergenceError, InputError, Stopped
 from model.stages import PretrainingStage
@@ -29,6 +30,7 @@ class Loop:
         engine: Engine,
         batches: Batches,
         record: Record,
+        description: Description,
         context: Context,
     ) -> None:
         self.config = config
@@ -36,6 +38,7 @@ class Loop:
         self.engine = engine
         self.batches = batches
         self.record = record
+        self.description = description
         self.context = context
         self.parts = engine.micro_batches * distributed.data_parallel()
         self.kept = record.step
@@ -124,9 +127,10 @@ class Loop:
         work = self.context.work
         if distributed.decide(milestones.is_kept(work, done))[0]:
             return
-        weights = dict(self.engine.weights())
-        if distributed.is_first():
-            milestones.keep(work, done, weights)
+        distributed.first_takes(
+            self.engine.weights(),
+            lambda weights: milestones.keep(work, done, weights, self.description),
+        )
 
     def _save(self, done: int) -> bool:
         """Writes a checkpoint, unless the run may be about to diverge. Whether it did."""

@@ -6,13 +6,11 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from safetensors.torch import save_file
-from torch import Tensor
-
-from model.encoder.description import milestone_folder
+from model.encoder.description import Description, milestone_folder
+from model.encoder.files import Weights, write_weights
 from model.encoder.weights import WEIGHTS
 
 _UNFINISHED = ".unfinished"
@@ -23,14 +21,14 @@ def is_kept(work: Path, step: int) -> bool:
     return milestone_folder(work, step).is_dir()
 
 
-def keep(work: Path, step: int, weights: Mapping[str, Tensor]) -> None:
+def keep(work: Path, step: int, weights: Weights, description: Description) -> None:
     """Writes the weights after `step` updates."""
     final = milestone_folder(work, step)
     unfinished = final.with_name(final.name + _UNFINISHED)
     if unfinished.exists():
         shutil.rmtree(unfinished)
     unfinished.mkdir(parents=True)
-    save_file({name: value.contiguous() for name, value in weights.items()}, unfinished / WEIGHTS)
+    write_weights(unfinished / WEIGHTS, weights, description)
     for path in (unfinished / WEIGHTS, unfinished):
         _sync(path)
     unfinished.rename(final)

@@ -7,6 +7,7 @@ last checkpoint in `context.work` and ends with the same bytes as an undisturbed
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from model.context import Context
 from model.encoder.description import Description
 from model.encoder.encoder import MaskedLanguageModel, build, derived_seed
-from model.encoder.files import load_weights, write_model
+from model.encoder.files import Weights, load_weights, write_model
 from model.errors import InputError
 from model.stages import PretrainingStage
 from model.text import tokenizer as tokenizers
@@ -74,17 +75,18 @@ def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context
     watch = LossWatch(spike=context.spike, targets=targets, name="pretraining", advice=ADVICE)
     record = Record(languages=languages, total=updates, watch=watch)
     steps = wanted_milestones(config, updates)
-    trained = updates > 0
-    weights = _train(config, model, batches, record, context) if trained else _initial(model)
-    if not distributed.is_first():
-        return
     description = Description(
         encoder=config.encoder,
         rows=tokenizer.rows,
         sequence_length=recipe.sequence_length,
         languages=languages if config.encoder.language_embeddings else None,
     )
-    write_model(output, weights, description)
+    if updates > 0:
+        _train(config, model, batches, record, description, output, context)
+    else:
+        _write(output, _initial(model), description)
+    if not distributed.is_first():
+        return
     milestones.publish(context.work, output, steps)
     tokens = {code: facts[code]["tokens"] for code in languages}
     exposure = record.exposure(recipe.sequence_length, tokens)
@@ -94,13 +96,16 @@ def run(config: PretrainingStage, inputs: dict[str, Path], output: Path, context
     _write_json(output / "curve.json", record.curve_with_tokens(recipe))
 
 
-def _initial(model: MaskedLanguageModel) -> dict[str, Tensor]:
+def _initial(model: MaskedLanguageModel) -> Iterator[tuple[str, Tensor]]:
     """The whole weights as they were drawn, on rank 0; nothing on the others."""
-    found = {
-        name: distributed.whole_on_first(value.detach(), model.splits.get(name))
-        for name, value in model.named_parameters()
-    }
-    return {name: value for name, value in found.items() if value is not None}
+    for name, value in model.named_parameters():
+        whole = distributed.whole_on_first(value.detach(), model.splits.get(name))
+        if whole is not None:
+            yield name, whole
+
+
+def _write(output: Path, weights: Weights, description: Description) -> None:
+    distributed.first_takes(weights, lambda found: write_model(output, found, description))
 
 
 def _train(
@@ -108,9 +113,11 @@ def _train(
     model: MaskedLanguageModel,
     batches: Batches,
     record: Record,
+    description: Description,
+    output: Path,
     context: Context,
-) -> dict[str, Tensor]:
-    """The whole weights after the last update, on rank 0; nothing on the others."""
+) -> None:
+    """Trains to the last update and writes the model."""
     recipe = config.pretraining
     # Of the fullest rank: all must cut the batch alike, and shards may differ by a row.
     vocabulary = -(-model.encoder.rows // distributed.tensor_parallel())
@@ -121,8 +128,8 @@ def _train(
         state = checkpoint.restore(context.work, engine)
         if state is not None:
             record.load(state)
-        Loop(config, engine, batches, record, context).run()
-        return dict(engine.weights())
+        Loop(config, engine, batches, record, description, context).run()
+        _write(output, engine.weights(), description)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 120.0
+"""Seconds."""
 
 
 def python(code: str, *arguments: str, **options: object) -> subprocess.Popen[str]:
@@ -28,9 +30,9 @@ def python(code: str, *arguments: str, **options: object) -> subprocess.Popen[st
     )
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Waits until something is so; fails the test if it never is."""
-    deadline = time.monotonic() + seconds
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Waits until something is so; fails the test if it never is, however busy the machine."""
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)

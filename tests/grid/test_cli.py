@@ -190,7 +190,7 @@ def test_output_into_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     errors = process.stderr.read()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=120) == 0
     process.stderr.close()
     assert b"Traceback" not in errors and b"BrokenPipe" not in errors
 

@@ -127,7 +127,7 @@ def test_a_killed_run_ends_its_program_and_the_next_goes_on(folder: Path) -> Non
     follower = None
     try:
         work = folder / "runs" / "work" / "command"
-        wait_for(lambda: any(work.glob("*/program/attempt0")), 60)
+        wait_for(lambda: any(work.glob("*/program/attempt0")))
         (attempt,) = work.glob("*/program/attempt0")
         wait_for(lambda: attempt.read_text() != "")
         follower = subprocess.Popen(
@@ -168,7 +168,7 @@ def test_a_program_that_saves_when_it_is_asked_and_calls_that_a_success(folder: 
         start_new_session=True,
     )
     logs = folder / "runs" / "attempts" / "command"
-    wait_for(lambda: any("training" in log.read_text() for log in logs.rglob("log")), 120)
+    wait_for(lambda: any("training" in log.read_text() for log in logs.rglob("log")))
     os.killpg(process.pid, signal.SIGINT)
     assert "failed" not in process.communicate(timeout=120)[1]
     (outcome,) = logs.rglob("outcome.json")

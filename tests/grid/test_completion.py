@@ -37,7 +37,7 @@ def tab(folder: Path, *words: str) -> list[str]:
         env={**environment(), "PYTHON": sys.executable},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     assert done.stderr == ""
@@ -70,7 +70,7 @@ def test_other_python_commands_are_left_alone(tmp_path: Path) -> None:
         env={**environment(), "PYTHON": sys.executable},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     assert done.stdout.strip() == "", "bash then completes file names, as without us"

@@ -154,11 +154,9 @@ def test_sigkill_of_the_whole_group_at_any_moment_and_again(tmp_path: Path) -> N
         time.sleep(moment)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    began = time.monotonic()
-    output = python(STUDY, str(tmp_path)).communicate(timeout=60)[0]
+    output = python(STUDY, str(tmp_path)).communicate(timeout=120)[0]
     assert "ok True" in output
     assert "waiting" not in output, "dead processes of this machine must not be waited for"
-    assert time.monotonic() - began < 20
     sums = {}
     for path in (tmp_path / "artifacts" / "tiny").glob("*/*/sum.json"):
         sums[path.parent.name.split("-")[0]] = json.loads(path.read_text())["sum"]
@@ -170,10 +168,10 @@ def test_sigkill_of_the_whole_group_at_any_moment_and_again(tmp_path: Path) -> N
 
 
 def test_a_killed_stage_goes_on_from_its_saved_state(tmp_path: Path) -> None:
-    code = STUDY.replace("takes=0.3", "takes=2")
+    code = STUDY.replace("takes=0.3", "takes=10")
     process = python(code, str(tmp_path))
-    wait_for(lambda: len(list((tmp_path / "work").rglob("step.txt"))) == 2)
-    time.sleep(0.7)
+    told = tmp_path / "attempts"
+    wait_for(lambda: any(len(p.read_text().split("\n")) > 2 for p in told.rglob("progress.jsonl")))
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     (saved, *_) = (tmp_path / "work").rglob("step.txt")
@@ -189,29 +187,28 @@ def test_a_killed_stage_goes_on_from_its_saved_state(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_tidily(tmp_path: Path, number: signal.Signals) -> None:
-    process = python(STUDY.replace("takes=0.3", "takes=30"), str(tmp_path))
+    process = python(STUDY.replace("takes=0.3", "takes=600"), str(tmp_path))
     wait_for(lambda: len(list((tmp_path / "attempts").rglob("log"))) == 2)
-    began = time.monotonic()
     os.killpg(process.pid, number)
-    output = process.communicate(timeout=20)[0]
-    assert time.monotonic() - began < 10
+    output = process.communicate(timeout=120)[0]
+    assert not list((tmp_path / "artifacts").rglob("sum.json")), "it waited for no stage's end"
     assert "Interrupted" in output and "goes on from here" in output
     assert "KeyboardInterrupt" in output and process.returncode != 0
-    wait_for(lambda: not living(process.pid), 5)
+    wait_for(lambda: not living(process.pid))
 
 
 def test_a_killed_launcher_takes_its_stages_with_it(tmp_path: Path) -> None:
-    process = python(STUDY.replace("takes=0.3", "takes=30"), str(tmp_path))
+    process = python(STUDY.replace("takes=0.3", "takes=600"), str(tmp_path))
     wait_for(lambda: len(list((tmp_path / "attempts").rglob("log"))) == 2)
     process.kill()
-    process.communicate(timeout=20)
-    wait_for(lambda: not living(process.pid), 10)
+    process.communicate(timeout=120)
+    wait_for(lambda: not living(process.pid))
     assert not list((tmp_path / "artifacts").rglob("sum.json")), "nobody went on and published"
 
 
 def test_two_launchers_share_the_work(tmp_path: Path) -> None:
     both = [python(STUDY, str(tmp_path)) for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0] for process in both]
+    outputs = [process.communicate(timeout=120)[0] for process in both]
     assert all("ok True" in output for output in outputs), outputs
     attempts = list((tmp_path / "attempts" / "tiny").glob("*/*/outcome.json"))
     done = [path for path in attempts if json.loads(path.read_text())["state"] == "done"]
@@ -288,6 +285,6 @@ def test_a_stage_server_that_is_killed_fails_its_stages_and_is_replaced(tmp_path
     wait_for(lambda: len(list((tmp_path / "attempts").rglob("log"))) == 2)
     (server,) = (pid for pid, parent in living(process.pid).items() if parent == process.pid)
     os.kill(server, signal.SIGKILL)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=120)[0]
     assert "failed" in output and "ok False" in output
     assert "done 7 cached" in output, "four of six were run after it, with what they lead to"

@@ -92,7 +92,6 @@ def test_a_stopped_holder_is_replaced_after_the_expiry_and_finds_out(tmp_path: P
     process = holder(tmp_path / "l")
     observer = lease.Observer(tmp_path / "l", expiry=0.5)
     os.kill(process.pid, signal.SIGSTOP)
-    time.sleep(0.1)
     assert not observer.available()
     wait_for(observer.available)
     held = lease.acquire(tmp_path / "l", stale=observer.seen)
@@ -143,9 +142,8 @@ def test_a_holder_in_another_process_namespace_is_judged_by_its_counter(tmp_path
         time.sleep(0.05)
     process.kill()
     process.wait()
-    began = time.monotonic()
+    assert not observer.available(), "that it is dead cannot be seen from here"
     wait_for(observer.available)
-    assert time.monotonic() - began > 1
 
 
 def test_of_many_takers_one_wins(tmp_path: Path) -> None:

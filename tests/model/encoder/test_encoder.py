@@ -191,7 +191,7 @@ def test_initialisations_have_their_standard_deviations() -> None:
 def test_files_give_the_model_back(tmp_path) -> None:
     model = shaken("pre")
     description = Description(encoder=model.encoder.config, rows=30, sequence_length=12)
-    write_model(tmp_path, dict(model.named_parameters()), description)
+    write_model(tmp_path, model.named_parameters(), description)
     language_model = read_language_model(tmp_path)
     encoder = read_encoder(tmp_path)
     assert isinstance(encoder, Encoder)

@@ -70,8 +70,8 @@ def randomised(encoder: EncoderConfig) -> MaskedLanguageModel:
 def trained(folder: Path, model: MaskedLanguageModel, encoder: EncoderConfig) -> Path:
     """What a pretraining leaves."""
     folder.mkdir()
-    values = {name: value.detach() for name, value in model.named_parameters()}
-    write_model(folder, values, Description(encoder=encoder, rows=IDS, sequence_length=32))
+    about = Description(encoder=encoder, rows=IDS, sequence_length=32)
+    write_model(folder, model.named_parameters(), about)
     return folder
 
 
@@ -271,9 +271,8 @@ def test_fill_mask_and_the_tokenizer_work(kind: str, tmp_path, world) -> None:
 def test_language_embeddings_are_not_exported(tmp_path, tokenizer_artifact) -> None:
     encoder = config("post", language_embeddings=True)
     model = build(encoder, IDS, seed=1, languages=2)
-    values = {name: value.detach() for name, value in model.named_parameters()}
     about = Description(encoder=encoder, rows=IDS, sequence_length=32, languages=["en", "sw"])
-    write_model(tmp_path, values, about)
+    write_model(tmp_path, model.named_parameters(), about)
     with pytest.raises(InputError, match="expected a model without language embeddings"):
         export.write_folder(tmp_path, trained=tmp_path, tokenizer=tokenizer_artifact)
 

@@ -34,8 +34,8 @@ def pretrained(world, tmp_path_factory: pytest.TempPathFactory) -> Path:
         layers=1, width=32, heads=2, max_positions=LENGTH, norm="pre", initialization="fan_in"
     )
     rows = tokenizers.load(world.tokenizer).rows
-    weights = {name: value.detach() for name, value in build(config, rows, 1).named_parameters()}
-    write_model(folder, weights, Description(encoder=config, rows=rows, sequence_length=LENGTH))
+    description = Description(encoder=config, rows=rows, sequence_length=LENGTH)
+    write_model(folder, build(config, rows, 1).named_parameters(), description)
     exposure = {"languages": {"en": {"sequences": 3}}}
     (folder / "exposure.json").write_text(json.dumps(exposure))
     return folder

@@ -171,9 +171,8 @@ def test_the_stage_writes_a_row_for_each_metric_and_language(world, tmp_path: Pa
     pretrained, output = tmp_path / "pretrained", tmp_path / "output"
     pretrained.mkdir()
     output.mkdir()
-    weights = {name: value.detach() for name, value in model.named_parameters()}
     description = Description(encoder=model.encoder.config, rows=rows, sequence_length=24)
-    write_model(pretrained, weights, description)
+    write_model(pretrained, model.named_parameters(), description)
     exposure = {"languages": {"en": {"sequences": 5}}}
     (pretrained / "exposure.json").write_text(json.dumps(exposure))
     inputs = {"pretraining": pretrained, "tokenizer": world.tokenizer}

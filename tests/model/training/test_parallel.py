@@ -1,5 +1,8 @@
 """Several ranks train as one plain PyTorch process does: losses, norms, every gradient."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from model.training.engine import Engine, parameter_groups
 from model.training.loop import parts_of
 from tests.model.training.ranks import together
 
+ROOT = Path(__file__).parents[3]
 ROWS, LENGTH, SEQUENCES, STEPS = 1003, 12, 10, 20
 """1003 rows are dealt unevenly at every degree above 1."""
 RECIPE = PretrainingConfig(precision="fp32", clip=0.3, weight_decay=0.1)
@@ -229,3 +233,22 @@ def test_the_comparison_finds_what_deepspeed_hides(tmp_path: Path, sabotage: str
     found = together(parallel, tmp_path, "post", 1, rows, sabotage, ranks=2, tensor_parallel=2)
     differences = difference(found[0], plain("post", rows))
     assert any(differences[key] > 10 * TOLERANCE[key] for key in TOLERANCE), differences
+
+
+def test_the_ranks_of_what_started_a_process_are_not_its_own(tmp_path: Path) -> None:
+    """A run within a job of torchrun, say: one rank is rank 0 of 1, whatever the job said."""
+    code = (
+        "import os; from pathlib import Path; from model.context import Context; "
+        "from model.training import distributed; distributed.join(Context(work=Path())); "
+        "print(*(os.environ[name] for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')))"
+    )
+    foreign = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | foreign,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["0", "1", "0"]
