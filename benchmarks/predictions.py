@@ -36,8 +36,14 @@ UNSEEN = (
     trial(3, 384, 6, 128, 12, 12_000, updates=8, precision="fp32"),
     trial(3, 224, 7, 48, 64, 40_000, updates=25, dropout=0.0, masked=0.3),
     trial(5, 160, 5, 72, 40, 90_000, updates=8, norm="pre", micro_batch=20),
+    # Added when formulas and coefficients were final.
+    trial(4, 128, 4, 80, 32, 15_000, updates=40),
+    trial(2, 448, 7, 64, 24, 9000, updates=20, norm="pre"),
+    trial(6, 384, 6, 96, 12, 7000, updates=8, checkpointing=True),
+    trial(1, 256, 4, 128, 32, 48_000, updates=12, dropout=0.0),
+    trial(12, 128, 4, 64, 32, 8000, updates=15, micro_batch=8),
 )
-"""Width 128 to 640, depth 1 to 10, vocabulary 5,000 to 90,000, micro-batches, checkpointing."""
+"""Width 128 to 640, depth 1 to 12, vocabulary 5,000 to 90,000, micro-batches, checkpointing."""
 
 
 @dataclass(frozen=True, kw_only=True)
