@@ -1,8 +1,8 @@
 """Dropout whose masks are cheap on a CPU and a pure function of PyTorch's random state.
 
-PyTorch draws a CPU mask with 6 to 7 ns a value, which is a third of a small model's step. Here a
-mask takes 16 random bits a value from a fast counter-free generator (SFC64), which is itself seeded
-by one draw from PyTorch's generator: `torch.manual_seed` still decides every mask, and activation
+PyTorch's CPU masks cost five times as much (benchmarks/small_models.md). Here a mask takes 16
+random bits a value from a fast counter-free generator (SFC64), which is itself seeded by one draw
+from PyTorch's generator: `torch.manual_seed` still decides every mask, and activation
 checkpointing, which restores that state, still gets the same mask twice. The rate is a multiple of
 2^-16: 0.1 becomes 0.100006, and the rescaling uses the rounded rate, so that means are exact.
 

@@ -11,9 +11,8 @@ _GROW = 64 << 20
 def keep_freed_memory() -> None:
     """Tells glibc to serve large blocks from its heap and not to return them to the system.
 
-    Otherwise each large tensor is mapped, faulted in page by page, and unmapped, every step: 4,000
-    page faults a step at width 64, up to a third of the time on virtual machines. Elsewhere than
-    on glibc it does nothing.
+    Otherwise each large tensor is mapped, faulted in page by page, and unmapped, every step.
+    Elsewhere than on glibc it does nothing.
     """
     if not sys.platform.startswith("linux"):
         return
