@@ -1,6 +1,7 @@
 """The plan: states of cells, what they share, what is printed, and what corrects its times."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -113,7 +114,7 @@ def test_text_without_a_location_is_planned_by_its_published_size() -> None:
     assert plan.states[plan.studies[0].cells[0].id].why == "no location is set for cc100"
     assert plan.totals()["shared"].cpu_hours > 5
     told = list(plan_text.lines(plan, plan.frame()))
-    assert "cells 1, 2, 3, 4: no location is set for cc100" in told
+    assert "cells 1-4: no location is set for cc100" in told
 
 
 def test_an_unknown_source_without_a_location_is_refused() -> None:
@@ -163,6 +164,43 @@ def test_finished_runs_correct_the_times() -> None:
     assert other.correction.runs == 0
 
 
+def test_a_table_says_once_what_is_the_same_in_every_cell() -> None:
+    plan = planned("axes.a.product.encoder.width=[16, 32]")
+    above, header, *_ = plan_text.shown(plan, plan.frame()).splitlines()
+    assert above.startswith("in every cell: rows 602, tokens ")
+    assert "parameters" in header and "rows" not in header
+    lone = plan_text.shown(plan, plan.frame()[:1], width=300).splitlines()
+    assert lone[0].startswith("#") and "rows" in lone[0], "one cell has nothing to share"
+
+
+def test_a_table_that_is_too_wide_loses_the_axes_first() -> None:
+    plan = planned("axes.a.product.encoder.width=[16, 32]")
+    wide = plan_text.shown(plan, plan.frame(), width=300)
+    assert "csv" not in wide and "encoder.width" in wide
+    for width in (120, 110, 90):
+        lines = plan_text.shown(plan, plan.frame(), width).splitlines()
+        assert max(map(len, lines)) <= width
+        told = " ".join(lines)
+        assert "too wide to show, but in --format csv: languages, encoder.width" in told
+        assert "memory" in told, "what one plans for stays"
+
+
+def test_runs_of_cells_are_told_as_runs() -> None:
+    assert plan_text._runs([3, 1, 2, 7, 9, 10]) == "1-3, 7, 9-10"
+
+
+def test_a_plan_of_more_gpus_than_there_are_is_printed_and_says_so() -> None:
+    Path("study.yaml").write_text(STUDY % "synthetic", encoding="utf-8")
+    command = [sys.executable, "-m", "grid", "plan", "study.yaml", "execution.device=cuda:97"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for more, told in (([], True), (["--device-profile", "h100"], False)):
+        done = subprocess.run(
+            [*command, *more], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("not to be run on this machine: " in done.stderr) == told
+
+
 def test_json_and_csv_have_all_columns_and_torch_stays_out(tmp_path: Path) -> None:
     Path("study.yaml").write_text(STUDY % "synthetic", encoding="utf-8")
     code = (
@@ -186,7 +224,10 @@ def test_json_and_csv_have_all_columns_and_torch_stays_out(tmp_path: Path) -> No
     assert len(rows) == 4
     assert rows[0]["device"] == "h200"
     assert list(rows[0]) == printed["csv"].splitlines()[0].split(",")
-    assert printed["table"].splitlines()[0].split()[:3] == ["number", "cell", "state"]
+    lines = printed["table"].splitlines()
+    assert lines[0].startswith("in every cell: rows 602, parameters ")
+    assert lines[1].split()[:4] == ["#", "cell", "state", "languages"]
+    assert max(map(len, lines)) <= 120
 
 
 def test_states_are_of_the_cells_that_are_asked_for() -> None:
