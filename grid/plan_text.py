@@ -141,10 +141,9 @@ def _text(plan: Plan) -> Iterator[str]:
         )
         shards = [graph.stages[consumer] for consumer in graph.consumers[id]
                   if consumer[0] == "shards"]  # fmt: skip
-        sizes = {shard.config.language: _size(plan, shard.inputs["corpus"]) for shard in shards}
-        costs = [
-            text.shard_cost(size, language, config.vocab_size) for language, size in sizes.items()
-        ]
+        sizes = [(shard.config.language, _size(plan, shard.inputs["corpus"])) for shard in shards]
+        costs = [text.shard_cost(size, language, config.vocab_size) for language, size in sizes]
+        languages = {language for language, _ in sizes}
         rows.append(
             {
                 "tokenizer": f"{config.kind} {config.vocab_size:,}",
@@ -152,8 +151,10 @@ def _text(plan: Plan) -> Iterator[str]:
                 "sample": _bytes(cost.sample),
                 "training": _hours(cost.cpu_seconds / HOUR),
                 "memory": _bytes(cost.memory),
-                "languages": ", ".join(sizes) if len(sizes) <= 2 else str(len(sizes)),
-                "text": _bytes(sum(sizes.values())),
+                "languages": ", ".join(sorted(languages))
+                if len(languages) <= 2
+                else str(len(languages)),
+                "text": _bytes(sum(size for _, size in sizes)),
                 "shards": _bytes(sum(c.disk for c in costs)),
                 "time": _hours(sum(c.cpu_seconds for c in costs) / HOUR),
             }
