@@ -47,6 +47,8 @@ def adopt(store: Store, folder: Path, *, only: set[StageId] | None = None) -> Ad
     only: takes no others. A folder that fails a check is refused with the reason, and the others
     are taken. Raises StoreError if there is nothing to adopt, or the store cannot be written.
     """
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: there is no such folder to adopt from")
     found = list(_artifacts(folder))
     if not found:
         raise StoreError(

@@ -272,7 +272,7 @@ _ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "metavar": "DIR",
             "nargs": "+",
             "type": Path,
-            "help": "the folder of an artifact, or a whole store",
+            "help": "the folder of an artifact, or a whole store; key=value: for --study",
         },
     ),
     "studies": (

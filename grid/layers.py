@@ -26,6 +26,8 @@ from grid.tree import (
 )
 from grid.yaml_source import parse_yaml, read_yaml
 
+_OPTIONS = ("store", "scale", "site", "workers", "format")
+"""Options of the command line that are easily taken for keys."""
 LAYER_KEYS = (
     "title",
     "source",
@@ -247,6 +249,8 @@ def _override(text: str, study: Node) -> Node:
         meant = near(keys[0], LAYER_KEYS)
         if keys[0] in _cell_groups():
             meant = f" (did you mean cell.{path}?)"
+        elif keys[0] in _OPTIONS:
+            meant = f" (did you mean --{keys[0]} {written}?)"
         raise StudyError(
             f"command line: {path}: unknown key{meant}; expected one of {', '.join(LAYER_KEYS)}"
         )

@@ -57,7 +57,8 @@ def show(attempt: Attempt) -> None:
     for log in logs_of(attempt.folder):  # one for each rank
         if log != attempt.log:
             print(f"--> {log}")
-        print(log.read_text(encoding="utf-8", errors="replace").rstrip())
+        text = log.read_text(encoding="utf-8", errors="replace").rstrip()
+        print(text or "(nothing was written to it)")
 
 
 def follow(store: Store, attempts: list[Attempt]) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from grid import tables
 from grid.budget import text
+from grid.graph import StageId
 from grid.plan import HOUR, Plan
 
 if TYPE_CHECKING:
@@ -11,19 +13,21 @@ if TYPE_CHECKING:
 
 _TOLD = 12
 """Tokenizers that are told one by one."""
+_ALWAYS = ("study", "#", "cell", "state")
+_SPARE = ("embeddings", "a rank", "rows", "batch", "FLOPs", "parameters")
+"""Columns that are left out, in this order, after those of the axes, until a row fits."""
 
 
 def table(plan: Plan, frame: "polars.DataFrame") -> "polars.DataFrame":
-    """The cells with the columns that fit a terminal, in units for reading."""
+    """The cells, in units for reading; one column for everything that a terminal could show."""
     import polars
 
-    axes = list(dict.fromkeys(path for study in plan.studies for path in study.paths))
     columns: dict[str, list[object]] = {
         **({"study": frame["study"].to_list()} if len(plan.studies) > 1 else {}),
-        "number": frame["number"].to_list(),
+        "#": frame["number"].to_list(),
         "cell": frame["cell"].to_list(),
         "state": frame["state"].to_list(),
-        **{path: frame[path].to_list() for path in axes},
+        **{path: frame[path].to_list() for path in _axes(plan)},
     }
     unit = "GPU" if plan.device.kind == "cuda" else "core"
     for row in frame.iter_rows(named=True):
@@ -45,6 +49,33 @@ def table(plan: Plan, frame: "polars.DataFrame") -> "polars.DataFrame":
         ):
             columns.setdefault(name, []).append(value)
     return polars.DataFrame(columns, strict=False)
+
+
+def shown(plan: Plan, frame: "polars.DataFrame", width: int = tables.WIDTH) -> str:
+    """What `plan` prints of the cells: what is the same in all of them, then a table of the rest.
+
+    A cell's id names its values, so the axes' columns are the first to go where a row is wider than
+    `width`. What is left out is said; the other formats have everything.
+    """
+    whole = table(plan, frame)
+    same = tables.constant(whole, keep=_ALWAYS)
+    whole = whole.drop(list(same))
+    left_out: list[str] = []
+    axes = [path for path in _axes(plan) if path in whole.columns]
+    for group in (axes, *([name] for name in _SPARE if name in whole.columns)):
+        if tables.width_of(whole) <= width:
+            break
+        whole = whole.drop(group)
+        left_out += group
+    lines = tables.same_in_all("cell", same, width)
+    if left_out:
+        told = f"too wide to show, but in --format csv: {', '.join(left_out)}"
+        lines += tables.fold(told, width)
+    return "\n".join([*lines, tables.as_text(whole)])
+
+
+def _axes(plan: Plan) -> list[str]:
+    return list(dict.fromkeys(path for study in plan.studies for path in study.paths))
 
 
 def lines(plan: Plan, frame: "polars.DataFrame") -> Iterator[str]:
@@ -74,8 +105,7 @@ def lines(plan: Plan, frame: "polars.DataFrame") -> Iterator[str]:
         )
     yield from _text(plan)
     for note, cells in _notes(frame):
-        named = ", ".join(map(str, cells[:8])) + (" ..." if len(cells) > 8 else "")
-        yield f"cell {named}: {note}" if len(cells) == 1 else f"cells {named}: {note}"
+        yield f"cell {cells[0]}: {note}" if len(cells) == 1 else f"cells {_runs(cells)}: {note}"
 
 
 def _memory(plan: Plan, frame: "polars.DataFrame") -> Iterator[str]:
@@ -89,30 +119,48 @@ def _memory(plan: Plan, frame: "polars.DataFrame") -> Iterator[str]:
 
 
 def _text(plan: Plan) -> Iterator[str]:
-    """What each tokenizer and its shards cost."""
+    """What each tokenizer and its shards cost, as a table."""
+    import polars
+
     graph = plan.graph
     tokenizers = [id for id in graph.stages if id[0] == "tokenizer"]
+    sources: dict[StageId, dict[str, None]] = {}
+    for cell, roles in graph.cells.items():
+        corpus = plan.cells[cell].config.corpus
+        name = corpus.source
+        if name == "synthetic":
+            name = f"synthetic {corpus.synthetic.profile}"
+        if "tokenizer" in roles:
+            sources.setdefault(roles["tokenizer"], {})[name] = None
+    rows = []
     for id in tokenizers[:_TOLD]:
         stage = graph.stages[id]
         config = stage.config.tokenizer
-        sizes = [_size(plan, source) for source in stage.inputs.values()]
-        cost = text.tokenizer_cost(config, sizes)
+        cost = text.tokenizer_cost(
+            config, [_size(plan, source) for source in stage.inputs.values()]
+        )
         shards = [graph.stages[consumer] for consumer in graph.consumers[id]
                   if consumer[0] == "shards"]  # fmt: skip
-        costs = [
-            text.shard_cost(
-                _size(plan, shard.inputs["corpus"]), shard.config.language, config.vocab_size
-            )
-            for shard in shards
-        ]
-        whole = sum(_size(plan, shard.inputs["corpus"]) for shard in shards)
-        yield (
-            f"tokenizer of {config.vocab_size:,} pieces: sample {_bytes(cost.sample)}, training "
-            f"{_hours(cost.cpu_seconds / HOUR)}, {_bytes(cost.memory)} of memory; shards of "
-            f"{len(shards)} languages ({_bytes(whole)} of text): "
-            f"{_bytes(sum(c.disk for c in costs))} of disk, "
-            f"{_hours(sum(c.cpu_seconds for c in costs) / HOUR)} of CPU"
+        sizes = [(shard.config.language, _size(plan, shard.inputs["corpus"])) for shard in shards]
+        costs = [text.shard_cost(size, language, config.vocab_size) for language, size in sizes]
+        languages = {language for language, _ in sizes}
+        rows.append(
+            {
+                "tokenizer": f"{config.kind} {config.vocab_size:,}",
+                "source": ", ".join(sources[id]),
+                "sample": _bytes(cost.sample),
+                "training": _hours(cost.cpu_seconds / HOUR),
+                "memory": _bytes(cost.memory),
+                "languages": ", ".join(sorted(languages))
+                if len(languages) <= 2
+                else str(len(languages)),
+                "text": _bytes(sum(size for _, size in sizes)),
+                "shards": _bytes(sum(c.disk for c in costs)),
+                "time": _hours(sum(c.cpu_seconds for c in costs) / HOUR),
+            }
         )
+    if rows:
+        yield from tables.as_text(polars.DataFrame(rows)).splitlines()
     if len(tokenizers) > _TOLD:
         yield f"and {len(tokenizers) - _TOLD} tokenizers more"
 
@@ -131,6 +179,17 @@ def _notes(frame: "polars.DataFrame") -> list[tuple[str, list[int]]]:
         if note is not None:
             found.setdefault(note, []).append(number)
     return list(found.items())
+
+
+def _runs(numbers: list[int]) -> str:
+    """Cells' numbers as people write them: 1-3, 7."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in runs)
 
 
 def _short(count: float) -> str:

@@ -23,14 +23,6 @@ def axis_values(node: Node, key: str, kind: type | None = None) -> list[Node]:
         name, arguments = call
         items = [Node(_unquoted(text), node.origin) for text in arguments]
         return _series(name, items, node, key, kind)
-    if isinstance(node.value, str) and node.value.startswith(tuple(f"{name}(" for name in _FORMS)):
-        name = node.value.partition("(")[0]
-        raise fail(
-            node,
-            key,
-            f"found {node.value!r}, which YAML has cut at a comma; between braces write "
-            f"{_FORMS[name]}, or put it in quotes",
-        )
     if isinstance(node.value, dict):
         written = expect_keys(node, key, tuple(_FORMS))
         if len(written) != 1:

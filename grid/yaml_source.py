@@ -21,6 +21,14 @@ _MAX_NODES = 2_000_000
 _MAX_DEPTH = 100
 
 
+# `{seed: range(1, 2)}` is to YAML a value `range(1` and a key `2)`.
+_CUT = re.compile(r"(range|geom)\([^)]*")
+_CUT_SAYS = (
+    "inside braces or brackets a comma ends a value; write {range: [1, 5]} or {geom: [1k, 8k, 4]}, "
+    'or put it into quotes, as in "range(1, 5)"'
+)
+
+
 class _Loader(yaml.SafeLoader):
     """Knows null, true, false, integers and floats of YAML 1.2, with `_` between digits."""
 
@@ -158,6 +166,8 @@ class _Reader:
         text, tag = node.value, node.tag.removeprefix(_TAG)
         try:
             if tag == "str":
+                if node.style is None and _CUT.fullmatch(text):
+                    raise fail(origin, path, f"found {text!r}: {_CUT_SAYS}")
                 return self.text(text, path, origin)
             if tag == "null":
                 return None

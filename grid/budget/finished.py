@@ -1,7 +1,7 @@
 """What finished runs took over what was predicted of them: the correction of a store's own machine.
 
-Wall seconds of pretraining stages, as their manifests have them; stages that took less than a few
-seconds say nothing and are left out.
+Wall seconds of pretraining stages, as their manifests have them. Short runs are left out: they are
+mostly their own start, and what else the machine did then says nothing about long ones.
 """
 
 import json
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _READ = 60
 """Manifests that are read: the plan must stay instant, and more would not change the median."""
-_SHORTEST = 5.0
-"""Seconds below which a run is mostly its own start."""
+_SHORTEST = 30.0
+"""Predicted seconds below which a run is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,9 @@ def correction(store: "Store", device: Device, calibration: Calibration) -> Corr
         if str(execution.get("device", "")).split(":")[0] != device.kind:
             continue
         wall = float(manifest.get("wall_seconds", 0.0))
-        if wall < _SHORTEST or config.pretraining.updates == 0:
-            continue
-        ratios.append(wall / _predicted(config, rows, execution, device, calibration))
+        predicted = _predicted(config, rows, execution, device, calibration)
+        if wall > 0 and predicted >= _SHORTEST:
+            ratios.append(wall / predicted)
     if not ratios:
         return Correction()
     return Correction(factor=statistics.median(ratios), runs=len(ratios))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from grid.cli import DONE, FAILED
 from grid.commands import existing_store, open_store, say, size
+from grid.errors import StudyError
 from grid.graph import StageId
 
 if TYPE_CHECKING:
@@ -17,9 +18,12 @@ def adopt(options: Namespace) -> int:
     from grid.adopt import adopt as take
 
     store = open_store(options)
-    only = None if options.study is None else _needed(options.study, options)
+    overrides = [str(path) for path in options.folders if "=" in str(path) and not path.exists()]
+    if overrides and options.study is None:
+        raise StudyError(f"command line: {overrides[0]}: is no folder, and there is no --study")
+    only = None if options.study is None else _needed(options.study, options, *overrides)
     refused = 0
-    for folder in options.folders:
+    for folder in (path for path in options.folders if str(path) not in overrides):
         result = take(store, folder, only=only)
         for stage, key in result.taken:
             print(f"{stage} {key}")
@@ -88,11 +92,11 @@ def doctor(options: Namespace) -> int:
     return FAILED if PROBLEM in states else DONE
 
 
-def _needed(file: Path, options: Namespace) -> set[StageId]:
-    return set(_load(file, options).graph().stages)
+def _needed(file: Path, options: Namespace, *overrides: str) -> set[StageId]:
+    return set(_load(file, options, *overrides).graph().stages)
 
 
-def _load(file: Path, options: Namespace) -> "Study":
+def _load(file: Path, options: Namespace, *overrides: str) -> "Study":
     from grid.study import load
 
-    return load(file, scale=options.scale, store=options.store, site=options.site)
+    return load(file, *overrides, scale=options.scale, store=options.store, site=options.site)

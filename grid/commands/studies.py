@@ -1,9 +1,11 @@
 """`run`, `plan`, `results` and `show`: what is in a study, and what comes of it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from grid.graph import Graph
     from grid.launch.report import Report
+    from grid.studies import Studies
     from grid.study import Study
 
 _NAMED = 12
@@ -59,20 +62,20 @@ def plan(options: Namespace) -> int:
     studies.check_placement(machine=False)
     plan = studies.priced(options.device_profile)
     frame = plan.frame()
-    narrow = options.format == "table"
-    tables.write(plan_text.table(plan, frame) if narrow else frame, options.format)
+    width = _width()
+    if options.format == "table":
+        print(plan_text.shown(plan, frame, width))
+    else:
+        tables.write(frame, options.format)
     sys.stdout.flush()
-    for note in studies.notes:
-        say(note)
-    for line in plan_text.lines(plan, frame):
-        say(line)
+    for note in (*studies.notes, *plan_text.lines(plan, frame)):
+        for line in tables.fold(note, width):
+            say(line)
     if not any(plan.lacking.values()):  # otherwise the keys of today are not known
         for study in studies.studies:
             _tell_orphans(study, plan.graph, call_of("why", study.file, options))
-    try:
-        studies.check_placement()
-    except StudyError as error:  # a plan is often made elsewhere than it is run
-        say(f"it cannot run on this machine: {error}")
+    if options.device_profile is None:  # what is priced for another machine is not run here
+        _tell_machine(studies)
     return DONE
 
 
@@ -97,6 +100,21 @@ def show(options: Namespace) -> int:
             print(f"{path} is solved for: {solved}")
     tables.write(origins_frame(study, cell), options.format)
     return DONE
+
+
+def _width() -> int:
+    """Columns of the terminal; `tables.WIDTH` where there is none."""
+    from grid.tables import WIDTH
+
+    return shutil.get_terminal_size((WIDTH, 0)).columns
+
+
+def _tell_machine(studies: "Studies") -> None:
+    """Whether this machine has the GPUs that `execution` asks for: a plan needs none."""
+    try:
+        studies.check_placement()
+    except StudyError as error:
+        say(f"it cannot run on this machine: {error}")
 
 
 def _tell_orphans(study: "Study", graph: "Graph", listed_by: str) -> None:
@@ -140,7 +158,7 @@ def _print_results(
             continue
         note = " (synthetic text)" if frame["synthetic"].all() else ""
         print(f"{study.title}, scale {study.scale}{note}: means over seeds")
-        tables.write(summary(frame, study.paths), "table")
+        print(tables.fitted(summary(frame, study.paths), _width()))
         sys.stdout.flush()
 
 
@@ -157,12 +175,12 @@ def _tell(report: "Report") -> None:
         say(f"failed: {failure.stage}: {failure.message}")
         if failure.log is not None:
             say(f"  log: {failure.log}")
-    waiting: dict[str, list[str]] = {}
+    waiting: dict[str, Counter[str]] = {}
     for blocked in report.blocked:
-        waiting.setdefault(str(blocked.because), []).append(str(blocked.stage))
-    for because, names in waiting.items():
-        more = f" and {len(names) - _NAMED} more (see status)" if len(names) > _NAMED else ""
-        say(f"blocked by {because}: {', '.join(names[:_NAMED])}{more}")
+        waiting.setdefault(str(blocked.because), Counter())[blocked.stage.name] += 1
+    for because, kinds in waiting.items():
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        say(f"blocked by {because}: {counts} (see status)")
     if report.unwritten is not None:
         say(f"failed: the results: {report.unwritten}")
 

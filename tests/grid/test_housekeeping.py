@@ -54,6 +54,23 @@ def test_a_whole_store_is_adopted_and_nothing_is_computed(folder: Path) -> None:
     assert "0 taken, 7 there already" in again.stderr
 
 
+def test_a_folder_that_is_not_there_is_no_empty_store(folder: Path) -> None:
+    result = grid(folder, "adopt", "nowhere", "--store", "mine", "--study", "own.yaml")
+    assert result.returncode == 2
+    assert "nowhere: there is no such folder to adopt from" in result.stderr
+
+
+def test_adopt_knows_the_study_with_its_overrides(folder: Path) -> None:
+    override = "cell.tokenizer.vocab_size=110"
+    result = grid(folder, "adopt", "runs", override, "--store", "mine", "--study", "own.yaml")
+    assert result.returncode == 0, result.stderr
+    taken = {line.split()[0] for line in result.stdout.splitlines()}
+    assert taken == {"corpus"}, "another vocabulary needs other tokenizers, shards and models"
+    alone = grid(folder, "adopt", "runs", override, "--store", "mine")
+    assert alone.returncode == 2
+    assert f"{override}: is no folder, and there is no --study" in alone.stderr
+
+
 def test_only_what_a_study_needs_is_adopted(folder: Path) -> None:
     (folder / "one.yaml").write_text(STUDY.replace("rate: [1, 2]", "rate: [2]"))
     needed = ("--store", "mine", "--study", "one.yaml")
@@ -69,7 +86,7 @@ def test_only_what_a_study_needs_is_adopted(folder: Path) -> None:
     assert (alone.returncode, alone.stdout) == (0, "")
     assert "0 taken, 0 there already, 1 not needed by the study" in alone.stderr
     missing = grid(folder, "adopt", "rnus", *needed)
-    assert missing.returncode == 2 and "rnus: expected the folder of an artifact" in missing.stderr
+    assert missing.returncode == 2 and "rnus: there is no such folder" in missing.stderr
 
 
 def _cut(path: Path) -> None:

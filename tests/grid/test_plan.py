@@ -1,6 +1,7 @@
 """The plan: states of cells, what they share, what is printed, and what corrects its times."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -113,7 +114,7 @@ def test_text_without_a_location_is_planned_by_its_published_size() -> None:
     assert plan.states[plan.studies[0].cells[0].id].why == "no location is set for cc100"
     assert plan.totals()["shared"].cpu_hours > 5
     told = list(plan_text.lines(plan, plan.frame()))
-    assert "cells 1, 2, 3, 4: no location is set for cc100" in told
+    assert "cells 1-4: no location is set for cc100" in told
 
 
 def test_an_unknown_source_without_a_location_is_refused() -> None:
@@ -140,7 +141,7 @@ def test_every_column_has_a_value_or_says_why_not() -> None:
 
 
 def test_finished_runs_correct_the_times() -> None:
-    plan = planned("cell.pretraining.updates=1000")
+    plan = planned("cell.pretraining.updates=20_000")
     wanted = plan.price(plan.studies[0].cells[0]).pretraining_seconds
     for number, cell in enumerate(plan.studies[0].cells[:3]):
         id = plan.graph.cells[cell.id]["pretraining"]
@@ -148,19 +149,31 @@ def test_finished_runs_correct_the_times() -> None:
         config = {"config": plain(stage.config), "config_type": name_of(type(stage.config))}
         write_json(folder / "config.json", config)
         write_json(folder / "model.json", {"rows": 602})
-        write_json(folder / "exposure.json", {"updates": 1000})
+        write_json(folder / "exposure.json", {"updates": 20_000})
         execution = {"device": "cpu", "micro_batch": None}
         wall = wanted * (number + 1)
         write_json(folder / "manifest.json", {"execution": execution, "wall_seconds": wall})
     found = correction(plan.studies[0].open_store(), plan.device, plan.calibration)
     assert found.runs == 3
     assert found.factor == pytest.approx(2.0)
-    again = planned("cell.pretraining.updates=1000")
+    again = planned("cell.pretraining.updates=20_000")
     assert again.price(again.studies[0].cells[3]).pretraining_seconds == pytest.approx(2 * wanted)
     assert any("from 3 finished runs in this store" in line
                for line in plan_text.lines(again, again.frame()))  # fmt: skip
-    other = planned("cell.pretraining.updates=1000", profile="h100")
+    other = planned("cell.pretraining.updates=20_000", profile="h100")
     assert other.correction.runs == 0
+
+
+def test_short_runs_correct_nothing() -> None:
+    plan = planned()
+    id = plan.graph.cells[plan.studies[0].cells[0].id]["pretraining"]
+    stage, folder = plan.graph.stages[id], finish(plan, id)
+    config = {"config": plain(stage.config), "config_type": name_of(type(stage.config))}
+    write_json(folder / "config.json", config)
+    write_json(folder / "model.json", {"rows": 602})
+    write_json(folder / "exposure.json", {"updates": 100})
+    write_json(folder / "manifest.json", {"execution": {"device": "cpu"}, "wall_seconds": 99})
+    assert planned().correction.runs == 0
 
 
 def test_finished_runs_of_other_code_are_passed_over() -> None:
@@ -177,21 +190,46 @@ def test_finished_runs_of_other_code_are_passed_over() -> None:
     assert planned().correction.runs == 0
 
 
-def test_what_this_machine_lacks_does_not_spoil_a_plan(tmp_path: Path) -> None:
+def test_a_table_says_once_what_is_the_same_in_every_cell() -> None:
+    plan = planned("axes.a.product.encoder.width=[16, 32]")
+    above, header, *_ = plan_text.shown(plan, plan.frame(), width=200).splitlines()
+    assert above.startswith("in every cell: rows 602, tokens ")
+    assert "parameters" in header and "rows" not in header
+    lone = plan_text.shown(plan, plan.frame()[:1], width=300).splitlines()
+    assert lone[0].startswith("#") and "rows" in lone[0], "one cell has nothing to share"
+
+
+def test_a_table_that_is_too_wide_loses_the_axes_first() -> None:
+    plan = planned("axes.a.product.encoder.width=[16, 32]")
+    wide = plan_text.shown(plan, plan.frame(), width=300)
+    assert "csv" not in wide and "encoder.width" in wide
+    for width in (100, 90, 80):
+        lines = plan_text.shown(plan, plan.frame(), width).splitlines()
+        assert max(map(len, lines)) <= width
+        told = " ".join(" ".join(lines).split())
+        assert "too wide to show, but in --format csv: languages, encoder.width" in told
+        assert "memory" in told, "what one plans for stays"
+
+
+def test_runs_of_cells_are_told_as_runs() -> None:
+    assert plan_text._runs([3, 1, 2, 7, 9, 10]) == "1-3, 7, 9-10"
+
+
+def test_a_plan_of_more_gpus_than_there_are_is_printed_and_says_so() -> None:
     Path("study.yaml").write_text(STUDY % "synthetic", encoding="utf-8")
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "CUDA_VISIBLE_DEVICES": ""}
-    for ranks in (1, 2):
+    command = [sys.executable, "-m", "grid", "plan", "study.yaml", "execution.device=cuda:97"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    cases = (
+        ([], True),
+        (["execution.tensor_parallel=2"], True),
+        (["--device-profile", "h100"], False),
+    )
+    for more, told in cases:
         done = subprocess.run(
-            [sys.executable, "-m", "grid", "plan", "study.yaml", "execution.device=cuda",
-             f"execution.tensor_parallel={ranks}"],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert len(done.stdout.splitlines()) == 6
-        assert (
-            "it cannot run on this machine: command line: execution.device: found cuda"
-            in done.stderr
+            [*command, *more], env=environment, capture_output=True, text=True, timeout=120
         )
+        assert done.returncode == 0, done.stderr
+        assert ("it cannot run on this machine: " in done.stderr) == told
 
 
 def test_json_and_csv_have_all_columns_and_torch_stays_out(tmp_path: Path) -> None:
@@ -217,7 +255,11 @@ def test_json_and_csv_have_all_columns_and_torch_stays_out(tmp_path: Path) -> No
     assert len(rows) == 4
     assert rows[0]["device"] == "h200"
     assert list(rows[0]) == printed["csv"].splitlines()[0].split(",")
-    assert printed["table"].splitlines()[0].split()[:3] == ["number", "cell", "state"]
+    lines = printed["table"].splitlines()
+    assert lines[0].startswith("in every cell: rows 602, parameters ")
+    (header,) = (line for line in lines if line.startswith("#"))
+    assert header.split()[:4] == ["#", "cell", "state", "languages"]
+    assert max(map(len, lines)) <= 120
 
 
 def test_states_are_of_the_cells_that_are_asked_for() -> None:
