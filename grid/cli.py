@@ -359,11 +359,8 @@ def _guarded(command: Callable[[], int]) -> int:
             file=sys.stderr,
         )
         return MISTAKE
-    except KeyboardInterrupt:
-        print(
-            "interrupted: finished work is kept; run the same command again to go on",
-            file=sys.stderr,
-        )
+    except KeyboardInterrupt as error:
+        print(str(error) or "Interrupted: the same command goes on from here.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as `head` does: all is said
         _discard_output()

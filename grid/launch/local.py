@@ -66,11 +66,10 @@ def run(
         try:
             launcher.work(interrupts)
         except KeyboardInterrupt:
-            launcher.display.say(
+            raise KeyboardInterrupt(
                 f"Interrupted: {len(report.done)} stages finished in this run and are kept. "
                 "The same command goes on from here."
-            )
-            raise
+            ) from None
         finally:
             launcher.close()
     return report

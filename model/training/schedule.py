@@ -31,14 +31,14 @@ def learning_rate(
 
     `end` would be the rate of update `total`, one after the last.
     """
-    rising = math.ceil(warmup * total)
+    rising = _share(warmup, total)
     if step < rising:
         return peak * (step + 1) / rising
     if schedule == "inverse_sqrt":
         return peak * math.sqrt(max(1, rising) / (step + 1))
     falling = max(1, total - rising)
     if schedule == "warmup_stable_decay":
-        falling = min(falling, math.ceil(decay_share * total))
+        falling = min(falling, _share(decay_share, total))
         if total - step > falling:
             return peak
     end = final_rate * peak
@@ -57,6 +57,14 @@ def total_updates(
     """
     if counted is None:
         return updates
-    share = math.fsum(probabilities[code] for code in set(counted))
-    # Rounding must not add an update where the share is 1 within floating-point error.
-    return math.ceil(updates / share * (1 - 1e-12))
+    return _up(updates / math.fsum(probabilities[code] for code in set(counted)))
+
+
+def _share(share: float, total: int) -> int:
+    """That share of the updates, rounded up."""
+    return _up(share * total)
+
+
+def _up(number: float) -> int:
+    """The next whole number: this one, if it is whole but for the rounding of floating point."""
+    return math.ceil(number * (1 - 1e-12))

@@ -125,5 +125,5 @@ def test_an_interrupt_ends_with_130_and_goes_on_from_there(tmp_path: Path) -> No
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert output == b""
-    assert b"interrupted: finished work is kept" in errors
+    assert b"finished in this run and are kept" in errors
     assert b"Traceback" not in errors

@@ -68,7 +68,7 @@ def test_every_schedule_reaches_its_peak_and_keeps_its_bounds(
     recipe: dict[str, float], total: int
 ) -> None:
     found = rates(total, **recipe)
-    rising = math.ceil(recipe["warmup"] * total)
+    rising = math.ceil(recipe["warmup"] * total * (1 - 1e-12))
     peak = max(0, rising - 1)
     floor = 0.0 if recipe["schedule"] == "inverse_sqrt" else recipe["final_rate"]
     assert found[peak] == pytest.approx(1.0, abs=1e-12)
@@ -84,7 +84,7 @@ def test_every_schedule_reaches_its_peak_and_keeps_its_bounds(
 def test_every_schedule_ends_where_it_should(recipe: dict[str, float], total: int) -> None:
     end = rates(total, **recipe)[-1]
     if recipe["schedule"] == "inverse_sqrt":
-        rising = math.ceil(recipe["warmup"] * total)
+        rising = math.ceil(recipe["warmup"] * total * (1 - 1e-12))
         assert end == pytest.approx(math.sqrt(max(1, rising) / (total + 1)))
     else:
         assert end == pytest.approx(recipe["final_rate"], abs=1e-12)
@@ -94,13 +94,14 @@ def test_every_schedule_ends_where_it_should(recipe: dict[str, float], total: in
 @given(recipes, st.integers(1, 400))
 def test_no_schedule_jumps(recipe: dict[str, float], total: int) -> None:
     """From one update to the next it changes by no more than its steepest slope allows."""
-    rising = math.ceil(recipe["warmup"] * total)
+    rising = math.ceil(recipe["warmup"] * total * (1 - 1e-12))
     left = max(1, total - rising)
     slopes = {
         "linear": 1 / left,
         "polynomial": recipe["decay_power"] / left,
         "inverse_sqrt": 1 / (2 * max(1, rising)),
-        "warmup_stable_decay": 1 / min(left, math.ceil(recipe["decay_share"] * total)),
+        "warmup_stable_decay": 1
+        / min(left, math.ceil(recipe["decay_share"] * total * (1 - 1e-12))),
     }
     steepest = max(slopes[recipe["schedule"]], 1 / rising if rising else 0.0)
     found = rates(total, **recipe)
@@ -121,3 +122,10 @@ def test_counting_all_languages_adds_no_update() -> None:
         shares = probabilities({f"l{i:02}": (i + 1) ** 5 for i in range(100)}, alpha)
         for updates in (1, 1_500_000, 10**9):
             assert total_updates(updates, shares, list(shares)) == updates
+
+
+def test_the_warm_up_is_not_lengthened_by_rounding() -> None:
+    # 0.07 * 100 is 7.000000000000001 in floating point.
+    assert learning_rate(6, peak=1.0, warmup=0.07, total=100) == 1.0
+    assert learning_rate(7, peak=1.0, warmup=0.07, total=100) == 1.0
+    assert learning_rate(8, peak=1.0, warmup=0.07, total=100) < 1.0
