@@ -42,23 +42,25 @@ def listed(text: str) -> list[str]:
 
 
 def _all_gpus() -> list[str]:
-    command = shutil.which("nvidia-smi")
-    if command is not None:
-        try:
-            done = subprocess.run(
-                [command, "-L"],
-                capture_output=True,
-                text=True,
-                timeout=_LISTING_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            pass  # the device files tell as well
-        else:
-            if done.returncode == 0:
-                return listed(done.stdout)
+    told = _listing()
+    if told is not None:
+        return listed(told)
     files = Path("/dev").glob("nvidia[0-9]*")
     return sorted((path.name.removeprefix("nvidia") for path in files), key=int)
+
+
+def _listing() -> str | None:
+    """What `nvidia-smi -L` prints; None if there is no such command, or it does not work."""
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return None
+    try:
+        done = subprocess.run(
+            [command, "-L"], capture_output=True, text=True, timeout=_LISTING_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
 
 
 class Pool:

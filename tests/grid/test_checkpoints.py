@@ -136,7 +136,12 @@ def test_another_architecture_is_told_field_by_field(folder: Path, tmp_path: Pat
 
 def test_rows_and_not_their_multiple_are_compared(folder: Path, tmp_path: Path) -> None:
     rows = json.loads((folder / "config.json").read_text())["vocab_size"]
-    graph(cell(encoder=replace(ENCODER, pad_vocab_to=rows)), folder, tmp_path)
+    made = graph(cell(encoder=replace(ENCODER, pad_vocab_to=rows)), folder, tmp_path)
+    checkpoint = made.stages[made.cells["cell"]["checkpoint"]]
+    assert (
+        checkpoint.config.encoder
+        == graph(cell(), folder, tmp_path).stages[checkpoint.id].config.encoder
+    ), "one checkpoint, however its rows came about"
 
 
 def test_what_import_prints_is_a_study(folder: Path, tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ def test_ordinary_noise_is_no_divergence(seed: int, targets: int) -> None:
     for step in range(1, 1001):
         level = 9.0 if step < 300 else 9.0 - 5.0 * (step - 300) / 700
         looking.add(step, draw.gauss(level, 2.5 / math.sqrt(targets)))
+    assert looking.sound and looking.lowest < 9.0
 
 
 @settings(deadline=None)
