@@ -20,7 +20,8 @@ from pathlib import Path
 
 import yaml
 
-from model.config import CellConfig, TaskConfig
+from model.config import CellConfig
+from model.task_config import TaskConfig
 
 ROOT = Path(__file__).parents[1]
 SETS = ("xlm-7", "xlm-15", "xlm-30", "xlm-60", "xlm-100")

@@ -12,10 +12,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from grid.tables import FORMATS
+from grid.arguments import ARGUMENTS
 from model.errors import InputError
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -29,7 +27,7 @@ class Command:
     module: str
     """Module of grid.commands."""
     takes: tuple[str, ...]
-    """Positional arguments and options, by their names in `_ARGUMENTS`."""
+    """Positional arguments and options, by their names in `grid.arguments`."""
     words: str = ""
     """Words that may stand among the overrides, for the help: `[CELL|STAGE]`."""
     most: int = 0
@@ -48,7 +46,7 @@ COMMANDS = {
     "run": Command(
         does="run what is missing, then print the results and draw the figures",
         module="studies",
-        takes=(*_STUDY, "workers"),
+        takes=(*_STUDY, "workers", "launcher", "dry_run"),
         several=True,
     ),
     "plan": Command(
@@ -58,7 +56,10 @@ COMMANDS = {
         several=True,
     ),
     "results": Command(
-        does="print the results that are there", module="studies", takes=_STUDY, several=True
+        does="print the results that are there",
+        module="studies",
+        takes=(*_STUDY, "tasks"),
+        several=True,
     ),
     "show": Command(
         does="print the resolved configuration of a cell, and where each value was written",
@@ -66,10 +67,21 @@ COMMANDS = {
         takes=_CELL,
     ),
     "status": Command(
-        does="print which stages are done, to run, stopped or failed",
+        does="print what is done, runs with which progress, waits, and failed for which cause",
         module="progress",
-        takes=_STUDY,
+        takes=(*_STUDY, "watch"),
         several=True,
+    ),
+    "wait": Command(
+        does="wait until all is done, or nothing more happens by itself",
+        module="jobs",
+        takes=("study", "overrides", *_PLACE, "resubmit"),
+        several=True,
+    ),
+    "cancel": Command(
+        does="cancel the study's jobs on Slurm, all of them or those of some cells",
+        module="jobs",
+        takes=("study", "overrides", *_PLACE, "where"),
     ),
     "logs": Command(
         does="print the latest log of a cell's stages, or of a stage",
@@ -82,7 +94,7 @@ COMMANDS = {
     "retry": Command(
         does="run again what failed, and what waits for it",
         module="progress",
-        takes=(*_STUDY, "workers"),
+        takes=(*_STUDY, "workers", "launcher", "dry_run"),
         words="[CELL|STAGE]",
         most=1,
     ),
@@ -205,135 +217,13 @@ def command_parser(name: str) -> argparse.ArgumentParser:
         description=f"{command.does[0].upper()}{command.does[1:]}.",
     )
     for argument in command.takes:
-        flags, how = _ARGUMENTS[argument]
+        flags, how = ARGUMENTS[argument]
         if argument == "overrides" and command.words:
             how = {**how, "metavar": f"{command.words} key=value"}
         if argument == "overrides" and command.several:
             how = {**how, "help": f"{how['help']}; or more studies, which share their stages"}
         parser.add_argument(*flags, **how)
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 1, found {text!r}")
-    return int(text)
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = -1.0
-    if not 0 <= days < 1e6:
-        raise argparse.ArgumentTypeError(f"expected a number of days, found {text!r}")
-    return days
-
-
-_ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
-    "study": (("study",), {"metavar": "STUDY", "type": Path, "help": "a study's YAML file"}),
-    "cell": (
-        ("cell",),
-        {
-            "metavar": "CELL",
-            "help": "a cell's id, its beginning, or its number in the plan",
-        },
-    ),
-    "overrides": (
-        ("overrides",),
-        {
-            "metavar": "key=value",
-            "nargs": "*",
-            "default": [],
-            "help": "a path in the study file and a value in YAML: cell.pretraining.updates=10, "
-            "replicates.seed=[1], blocks=all, locations.cc100=DIR, language_sets=FILE",
-        },
-    ),
-    "device_profile": (
-        ("--device-profile",),
-        {
-            "metavar": "NAME",
-            "help": "the device to price for: cpu, v100, a100, h100 or h200 (execution.profile)",
-        },
-    ),
-    "folder": (("folder",), {"metavar": "DIR", "type": Path, "help": "a model's folder"}),
-    "force": (("--force",), {"action": "store_true", "help": "replace the model in DIR"}),
-    "dtype": (
-        ("--dtype",),
-        {"choices": ("fp32", "bf16"), "default": "fp32", "help": "of weights (%(default)s)"},
-    ),
-    "milestone": (
-        ("--milestone",),
-        {"metavar": "N", "type": _positive, "help": "weights after update N, not the last"},
-    ),
-    "folders": (
-        ("folders",),
-        {
-            "metavar": "DIR",
-            "nargs": "+",
-            "type": Path,
-            "help": "the folder of an artifact, or a whole store; key=value: for --study",
-        },
-    ),
-    "studies": (
-        ("studies",),
-        {
-            "metavar": "STUDY",
-            "nargs": "*",
-            "type": Path,
-            "help": "studies whose artifacts stay, besides those that have run in this store",
-        },
-    ),
-    "shell": (("shell",), {"choices": ("bash", "zsh"), "help": "the shell"}),
-    "typed": (("typed",), {"nargs": "*", "help": "the words so far"}),
-    "scale": (
-        ("--scale",),
-        {"help": "the scale of the study to take: smoke, laptop, paper, ... (laptop)"},
-    ),
-    "store": (
-        ("--store",),
-        {"metavar": "DIR", "type": Path, "help": "folder of all output ($GRID_STORE, or runs)"},
-    ),
-    "site": (
-        ("--site",),
-        {
-            "metavar": "FILE",
-            "type": Path,
-            "help": "locations, execution, commands and store of this machine (grid.yaml in this "
-            "folder)",
-        },
-    ),
-    "workers": (
-        ("--workers",),
-        {
-            "metavar": "N",
-            "type": _positive,
-            "help": "stages that run side by side (one for each core)",
-        },
-    ),
-    "format": (
-        ("--format",),
-        {"choices": FORMATS, "default": "table", "help": "of what is printed (%(default)s)"},
-    ),
-    "follow": (
-        ("--follow",),
-        {"action": "store_true", "help": "go on printing until the running attempts end"},
-    ),
-    "delete": (("--delete",), {"action": "store_true", "help": "remove it; else only print it"}),
-    "keep_days": (
-        ("--keep-days",),
-        {
-            "metavar": "DAYS",
-            "type": _days,
-            "default": 7.0,
-            "help": "keep whatever is younger (%(default)s)",
-        },
-    ),
-    "study_option": (
-        ("--study",),
-        {"metavar": "STUDY", "type": Path, "help": "take only what this study needs"},
-    ),
-}
 
 
 def _function(name: str) -> Callable[[argparse.Namespace], int]:

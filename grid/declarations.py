@@ -66,14 +66,20 @@ STAGES = {
             config=stages.EvaluationStage,
             needs_torch=True,
         ),
-        Declaration(name="task", module="model.tasks.data", config=stages.TaskDataStage),
+        Declaration(name="task", module="model.tasks.data", config=stages.TaskDataStage, version=2),
         Declaration(
             name="finetuning",
             module="model.tasks.finetuning",
             config=stages.FinetuningStage,
-            version=2,
+            version=3,
             needs_torch=True,
             resumable=True,
+        ),
+        Declaration(
+            name="retrieval",
+            module="model.tasks.retrieval",
+            config=stages.RetrievalStage,
+            needs_torch=True,
         ),
         Declaration(name="command", module="model.command", config=CommandStage, resumable=True),
     )

@@ -312,9 +312,12 @@ def _launcher() -> Iterator[Line]:
     status, output = _call([sbatch, "--version"], 30)
     yield Line(
         check="launcher slurm",
-        state=OK if status == 0 else PROBLEM,
+        # Slurm's programs without a cluster harm nobody who runs on this machine.
+        state=OK if status == 0 else WARNING,
         found=output.strip() or f"sbatch ended with {status}",
-        do="" if status == 0 else "ask who runs the cluster: `sbatch --version` fails",
+        do=""
+        if status == 0
+        else "to use Slurm, ask who runs the cluster: `sbatch --version` fails",
     )
 
 

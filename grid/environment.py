@@ -36,7 +36,12 @@ def environment() -> dict[str, str]:
 
 @cache
 def revision() -> str | None:
-    """The git commit of this code, with `-dirty` if files differ; None outside a checkout."""
+    """The git commit of this code, with `-dirty` if files differ; None outside a checkout.
+
+    A copy of the code, from which jobs run, is told in GRID_REVISION what it was copied from.
+    """
+    if "GRID_REVISION" in os.environ:
+        return os.environ["GRID_REVISION"]
     git = shutil.which("git")
     if git is None or not (_ROOT / ".git").exists():
         return None  # installed: a repository further up would be another project's

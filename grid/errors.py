@@ -12,4 +12,11 @@ class StoreError(InputError):
 
 
 class StageError(Exception):
-    """A stage whose processes did not end well: the message says which one, and how."""
+    """A stage whose processes did not end well: the message says which one, and how.
+
+    kind: the cause, as in `grid.outcome.Outcome`.
+    """
+
+    def __init__(self, message: str, kind: str = "crash") -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -1,9 +1,11 @@
 """How work is placed on this machine: never part of a key, recorded in each manifest."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from grid.budget.devices import PROFILES
+from grid.slurm.settings import SlurmConfig
 from model.checks import check_monitors
 from model.errors import InputError
 
@@ -26,6 +28,9 @@ class ExecutionConfig:
     """A stage that can be resumed saves its state this often."""
     stop_seconds: float = 30.0
     """A stage that can be resumed has so long to save its state when a run is interrupted."""
+    hang_seconds: float | None = 1800.0
+    """A training that reports no progress for so long, or whose ranks do not begin, has hung and is
+    ended; null: never."""
     tensor_parallel: int | None = None
     """Ranks (GPUs, or processes on a CPU) that hold one model together in pretraining; by default
     the smallest number of GPUs of the profile that can, and 1 on a CPU."""
@@ -42,6 +47,7 @@ class ExecutionConfig:
     null: never."""
     monitors: dict[str, dict[str, Any]] = field(default_factory=dict)
     """DeepSpeed's monitors (`tensorboard`, `csv_monitor`, `wandb`), each with DeepSpeed's keys."""
+    slurm: SlurmConfig = field(default_factory=SlurmConfig)
 
     def __post_init__(self) -> None:
         for name, legal, expected in (
@@ -57,6 +63,7 @@ class ExecutionConfig:
             ("spike", self.spike is None or self.spike > 0, "more than 0"),
             ("checkpoint_seconds", self.checkpoint_seconds > 0, "more than 0"),
             ("stop_seconds", self.stop_seconds >= 0, "at least 0"),
+            ("hang_seconds", self.hang_seconds is None or self.hang_seconds > 0, "more than 0"),
         ):
             if not legal:
                 raise InputError(
@@ -72,6 +79,11 @@ class ExecutionConfig:
                 f"execution.device: expected cpu, cuda or cuda:N, found {self.device!r}"
             )
         check_monitors(self.monitors, "execution.monitors")
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "ExecutionConfig":
+        """From checked plain values, as a study or a submission has them."""
+        return cls(**{**values, "slurm": SlurmConfig.of(values.get("slurm", {}))})
 
     @property
     def ranks(self) -> int:

@@ -51,6 +51,11 @@ class Stage:
     def id(self) -> StageId:
         return (self.name, self.key)
 
+    @property
+    def imports_torch(self) -> bool:
+        """Whether its own process does: several ranks are processes that it starts."""
+        return self.needs_torch and self.ranks == 1
+
     def __str__(self) -> str:
         return f"{self.name} {self.key}"
 
@@ -60,9 +65,10 @@ class Graph:
     """Stages in topological order, and for each cell the role that each of its stages has.
 
     Roles: `corpus/<language>`, `tokenizer`, `shards/<language>`, `pretraining`, `evaluation`,
-    `task/<task>`, `finetuning/<task>`, `command/<name>`, and `checkpoint` where a cell starts from
-    a published model. One that is scored as it is has the same stage as `checkpoint` and as
-    `pretraining`.
+    `task/<task>`, `finetuning/<task>`, `retrieval/<task>`, `command/<name>`, and `checkpoint` where
+    a cell starts from a published model. One that is scored as it is has the same stage as
+    `checkpoint` and as `pretraining`. What there are several of has more parts: the regime, its
+    language of training, `m<milestone>`, `f<seed of fine-tuning>`.
     """
 
     stages: dict[StageId, Stage] = field(default_factory=dict)

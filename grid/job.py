@@ -51,6 +51,8 @@ class Job:
     locations: dict[str, str]
     command: dict[str, Any] | None = None
     """How a command stage's program is started."""
+    batch: dict[str, Any] | None = None
+    """The batch job that runs it, and how that one starts ranks (`grid.launch.policy.Policy`)."""
     revision: str | None = None
     wait: bool = True
     """Whether to wait while another process holds the stage, or to end with status 3."""

@@ -12,14 +12,16 @@ import typing
 from typing import Any
 
 from grid.execution import ExecutionConfig
-from grid.language_sets import LANGUAGE_PATHS
+from grid.language_sets import LANGUAGE_PATHS, takes_languages
 from grid.named_sizes import SIZE_PATH, SIZES
 from grid.reference import descriptions
 from grid.schema import leaf_hint, leaf_paths, without_none
 from grid.solve import HOLDS, SOLVABLE
-from model.config import TASKS, CellConfig, TaskConfig
+from model.config import GENERATED, CellConfig
 from model.errors import InputError
 from model.languages import SETS
+from model.task_config import TaskConfig
+from model.tasks.catalogue import TASKS
 
 _GROUPED = r"^[-+]?[0-9][0-9_]*(\.[0-9_]+)?([kKMBT]|e[-+]?[0-9]+)?$"
 """Numbers as studies write them: `150_000` and `150k` are text to an editor."""
@@ -77,6 +79,11 @@ def study_schema() -> dict[str, Any]:
         ),
         "definitions": {
             "cell": _cell(),
+            "task": _dataclass(TaskConfig),
+            **{
+                f"axis_of_task_{field.name}": _axis(f"tasks.{GENERATED}.{field.name}")
+                for field in dataclasses.fields(TaskConfig)
+            },
             "execution": _dataclass(ExecutionConfig),
             "block": _block(),
             "axes": _axes(),
@@ -172,15 +179,23 @@ def _axes() -> dict[str, Any]:
         "type": "object",
         "minProperties": 1,
         "properties": {
-            path: {
-                "description": _meaning(path),
-                "anyOf": [_list(_leaf(path), least=1), _ref("span")],
-            }
+            path: _ref(f"axis_of_task_{path.split('.')[-1]}") if _is_of_task(path) else _axis(path)
             for path in (*leaf_paths(), SIZE_PATH)
             if path != "seed"
         },
         "patternProperties": {r"^commands\.": _ref("values")},
         "additionalProperties": False,
+    }
+
+
+def _is_of_task(path: str) -> bool:
+    return path.startswith("tasks.")
+
+
+def _axis(path: str) -> dict[str, Any]:
+    return {
+        "description": _meaning(path),
+        "anyOf": [_list(_leaf(path), least=1), _ref("span")],
     }
 
 
@@ -190,7 +205,7 @@ def _cell() -> dict[str, Any]:
     schema["properties"]["encoder"]["properties"]["size"] = size
     schema["properties"]["tasks"] = {
         "description": "Downstream tasks by name; null switches one off.",
-        **_object({name: _nullable(_dataclass(TaskConfig)) for name in TASKS}),
+        **_object({name: _nullable(_ref("task")) for name in TASKS}),
     }
     return schema
 
@@ -209,7 +224,7 @@ def _dataclass(config: type, path: str = "") -> dict[str, Any]:
         if where in LANGUAGE_PATHS:
             schema = _languages(optional=without_none(hints[field.name])[1])
         elif choices := choices_of(config, field.name):
-            schema = {"enum": choices}
+            schema = _chosen(choices, hints[field.name])
         default = _default(field)
         written = f" Default: {_shown(default)}." if default is not _REQUIRED else ""
         meaning = told.get(field.name, "")
@@ -236,11 +251,12 @@ def _hint(hint: Any) -> dict[str, Any]:
 
 
 def choices_of(config: type, name: str) -> list[str]:
-    """The names that a text field accepts, by asking the dataclass to take one that it does not."""
-    if typing.get_type_hints(config)[name] is not str:
+    """The names that a text field, or a list of them, accepts, told by the dataclass's refusal."""
+    hint = typing.get_type_hints(config)[name]
+    if hint not in (str, list[str]):
         return []
     try:
-        config(**{name: "\0"})
+        config(**{name: "\0" if hint is str else ["\0"]})
     except InputError as error:
         found = re.search(r"expected one of (.+?), found", str(error))
         if found is not None:
@@ -251,7 +267,7 @@ def choices_of(config: type, name: str) -> list[str]:
 def _leaf(path: str) -> dict[str, Any]:
     if path == SIZE_PATH:
         return {"enum": list(SIZES)}
-    if path in LANGUAGE_PATHS:
+    if takes_languages(path):
         return _languages(optional=path != "languages")
     owner: Any = CellConfig
     *groups, name = path.split(".")
@@ -261,7 +277,12 @@ def _leaf(path: str) -> dict[str, Any]:
         )
         owner = dict if typing.get_origin(owner) is dict else owner
     choices = choices_of(owner, name)
-    return {"enum": choices} if choices else _hint(leaf_hint(path))
+    return _chosen(choices, leaf_hint(path)) if choices else _hint(leaf_hint(path))
+
+
+def _chosen(choices: list[str], hint: Any) -> dict[str, Any]:
+    names: dict[str, Any] = {"enum": choices}
+    return names if hint is str else _list(names)
 
 
 def _meaning(path: str) -> str:

@@ -22,9 +22,15 @@ LANGUAGE_PATHS = (
     "evaluation.languages",
     "pretraining.counted_languages",
 )
-"""Where a cell takes the name of a set or a list of codes."""
+"""Where a cell takes the name of a set or a list of codes; so do its tasks (`takes_languages`)."""
+_OF_TASK = re.compile(r"tasks\.[^.]+\.languages")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
 """Codes become the names of files and keys, so they must not say `..` or `/`."""
+
+
+def takes_languages(path: str) -> bool:
+    """Whether a path of a cell takes the name of a set or a list of codes."""
+    return path in LANGUAGE_PATHS or _OF_TASK.fullmatch(path) is not None
 
 
 class LanguageSets:

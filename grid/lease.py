@@ -27,7 +27,8 @@ EXPIRY = 30.0
 BEAT = 5.0
 """Seconds between two changes of the counter."""
 
-_SILENT = 3600.0
+SILENT = 3600.0
+"""Seconds without a change after which a holder of another machine is taken for gone."""
 _COUNTER = 20
 _RELEASED = b"released".ljust(_COUNTER)
 
@@ -102,10 +103,26 @@ def held(folder: Path) -> bool:
     A holder of another machine that has not touched it for an hour is taken for gone. Only to tell
     a person, or to be careful: whoever wants the lease watches it with an Observer.
     """
+    silent = silence(folder)
+    return silent is not None and silent <= SILENT
+
+
+def silence(folder: Path) -> float | None:
+    """Seconds since the lease's holder was last heard of, by one look; None if it has none.
+
+    0 for a process of this machine that runs; between machines as good as their clocks agree.
+    """
     seen = read(folder)
     if seen is None or seen.released or seen.dead:
-        return False
-    return seen.alive or time.time() - _touched(folder, seen.generation) <= _SILENT
+        return None
+    if seen.alive:
+        return 0.0
+    return max(0.0, time.time() - _touched(folder, seen.generation))
+
+
+def touched(folder: Path) -> float:
+    """When the lease was last written to, by the file system's clock; 0 if there is none."""
+    return _touched(folder, _latest(folder))
 
 
 def _touched(folder: Path, generation: int) -> float:
@@ -122,15 +139,19 @@ class Observer:
         self.folder = folder
         self.expiry = expiry
         self.seen: Seen | None = None
+        self.alive = False
+        """Whether the holder surely lived at the last look."""
         self._since = time.monotonic()
 
     def available(self) -> bool:
         """Whether the lease may be taken now. Call it every second or so."""
         now = read(self.folder)
+        self.alive = False
         if now is None or now.released or now.dead:
             self.seen = now
             return True
-        if now != self.seen or now.alive:
+        self.alive = now.alive
+        if now != self.seen or self.alive:
             self.seen = now
             self._since = time.monotonic()
             return False

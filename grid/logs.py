@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from grid.store import Store
 
 _LOOK = 0.5
 """Seconds between two looks at the files."""
+_NAMED = 4
+"""Stages of a job that are named."""
 
 
 @dataclass(kw_only=True)
@@ -59,6 +61,14 @@ def show(attempt: Attempt) -> None:
             print(f"--> {log}")
         text = log.read_text(encoding="utf-8", errors="replace").rstrip()
         print(text or "(nothing was written to it)")
+
+
+def show_job(log: Path, stages: Sequence[StageId]) -> None:
+    """Prints what a job printed that has these stages and never came to try them."""
+    names = ", ".join(f"{stage} {key}" for stage, key in stages[:_NAMED])
+    more = f" and {len(stages) - _NAMED} more" if len(stages) > _NAMED else ""
+    print(f"==> never tried: {names}{more}; their job printed: {log}")
+    print(log.read_text(encoding="utf-8", errors="replace").rstrip() or "(nothing)")
 
 
 def follow(store: Store, attempts: list[Attempt]) -> None:

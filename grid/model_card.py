@@ -142,7 +142,9 @@ def _data(cell: Cell, facts: Facts) -> str:
 
 def _scores(cell: Cell, scores: "polars.DataFrame") -> str:
     """A table of the metrics of each language, and what they mean."""
-    rows = scores.filter(scores["language"].is_not_null()).unique(
+    from grid.task_results import headline
+
+    rows = headline(scores.filter(scores["language"].is_not_null())).unique(
         subset=["task", "metric", "language"], maintain_order=True
     )
     if rows.is_empty():

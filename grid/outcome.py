@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grid.errors import StageError
+from grid.memory import MEMORY, lacked
 from grid.store import StorageError, explain
 from model.errors import InputError, Stopped
 
@@ -17,10 +18,29 @@ DONE, FAILED, HELD, STOPPED = "done", "failed", "held", "stopped"
 STATUS = {DONE: 0, FAILED: 1, HELD: 3, STOPPED: 4}
 """The exit status of each state."""
 
+INPUT, STORE, CRASH = "input", "store", "crash"
+KILLED, HUNG = "killed", "hung"
+TIME, NODE, PREEMPTED, CANCELLED = "time", "node", "preempted", "cancelled"
+CAUSES = {
+    INPUT: "a mistake in the study or in its text",
+    STORE: "the store's disk is full or read-only",
+    CRASH: "an error of the program: see the log",
+    MEMORY: "it needed more memory than it had",
+    TIME: "it needed more time than its job had",
+    HUNG: "it made no progress any more and was ended",
+    KILLED: "a process of it was ended by a signal",
+    NODE: "the node that it ran on failed, or its job was ended there without a word",
+    PREEMPTED: "a job of higher priority took its place",
+    CANCELLED: "its job was cancelled",
+}
+"""Why an attempt did not end well: the values of `Outcome.kind`."""
+TRANSIENT = (HUNG, KILLED)
+"""Causes that lie outside the stage: trying again may help."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How an attempt ended. `kind` of a failure: `input`, `store` or `crash`."""
+    """How an attempt ended. `kind` is the cause of a failure, or of a stop; see `CAUSES`."""
 
     state: str
     kind: str = ""
@@ -48,7 +68,7 @@ def judge(error: BaseException) -> Verdict:
         message = str(error) or "stopped; the next attempt goes on from what was saved"
         return Verdict(state=STOPPED, message=message, told=message)
     if isinstance(error, StageError):
-        return Verdict(state=FAILED, kind="crash", message=str(error), told=str(error))
+        return Verdict(state=FAILED, kind=error.kind, message=str(error), told=str(error))
     if isinstance(error, InputError):
         kind = "store" if isinstance(error, StorageError) else "input"
         return Verdict(state=FAILED, kind=kind, message=str(error), told=str(error))
@@ -57,7 +77,8 @@ def judge(error: BaseException) -> Verdict:
         return Verdict(state=FAILED, kind="input", message=message, told=message)
     told = "".join(traceback.format_exception(error)).rstrip()
     text = "".join(traceback.format_exception_only(error)).strip()
-    return Verdict(state=FAILED, kind="crash", message=text, told=told)
+    kind = MEMORY if lacked(error) else CRASH
+    return Verdict(state=FAILED, kind=kind, message=text, told=told)
 
 
 def explained(error: BaseException, root: Path, stage: str) -> BaseException:

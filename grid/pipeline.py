@@ -21,8 +21,9 @@ from grid.programs import Program
 from grid.slugs import model_slug, tokenizer_slug
 from grid.source_files import Sources
 from grid.store import Store
+from grid.task_stages import TaskStages, milestones
 from model import stages
-from model.config import CellConfig, TaskConfig
+from model.config import CellConfig
 from model.stages import SourceFile
 
 Made = TypeVar("Made")
@@ -111,6 +112,7 @@ class _Builder:
         self._programs = programs
         self._encoder = Encoder()
         self._checkpoints = Checkpoints(sources)
+        self._tasks = TaskStages(self.graph, sources, self._locations)
         self._corpora: dict[tuple[str, str], StageId] = {}
         self._shards: dict[tuple[StageId, StageId], StageId] = {}
         self._made: dict[tuple[object, ...], tuple[object, Any]] = {}
@@ -140,14 +142,13 @@ class _Builder:
             if scored_as_it_is(roles.config)
             else self._pretraining(roles, text)
         )
-        roles.stages["evaluation"] = self._evaluation(roles, text)
-        for task, task_config in sorted(roles.config.tasks.items()):
-            if task_config is not None:
-                roles.stages[f"task/{task}"] = self._task(roles, text, task, task_config)
-                tuned = self._finetuning(roles, text, task, task_config)
-                roles.stages[f"finetuning/{task}"] = tuned
-                self.graph.targets.add(tuned)
-        self.graph.targets.update((roles.stages["pretraining"], roles.stages["evaluation"]))
+        self.graph.targets.add(roles.stages["pretraining"])
+        config = roles.config
+        for step in milestones(config.pretraining, config.evaluation.milestones):
+            role = "evaluation" if step is None else f"evaluation/m{step}"
+            roles.stages[role] = self._evaluation(roles, text, step)
+            self.graph.targets.add(roles.stages[role])
+        self._tasks.add(config, roles.stages)
 
     def _once(self, name: str, parts: Sequence[object], make: Callable[[], Made]) -> Made:
         """What is made of the very same parts of cells is made, and so encoded, only once."""
@@ -280,20 +281,22 @@ class _Builder:
             )
         )
 
-    def _evaluation(self, roles: _Roles, text: _Text) -> StageId:
+    def _evaluation(self, roles: _Roles, text: _Text, milestone: int | None) -> StageId:
         config, languages = roles.config, text.scored
         evaluation = self._once(
             "evaluation",
             (config.evaluation, languages),
-            lambda: replace(config.evaluation, languages=languages),
+            lambda: replace(config.evaluation, languages=languages, milestones=False),
         )
         trained = Inputs.of({"pretraining": roles.stages["pretraining"]})
         return self.graph.add(
             declare(
                 "evaluation",
-                stages.EvaluationStage(languages=languages, evaluation=evaluation),
+                stages.EvaluationStage(
+                    languages=languages, evaluation=evaluation, milestone=milestone
+                ),
                 text.scored_corpora.then(trained).then(text.scored_shards),
-                model_slug(config),
+                model_slug(config) if milestone is None else f"m{milestone}-{model_slug(config)}",
                 seconds=rough.evaluation_seconds(
                     evaluation,
                     config.encoder,
@@ -301,57 +304,6 @@ class _Builder:
                     config.pretraining.sequence_length,
                     len(languages),
                 ),
-                encoder=self._encoder,
-            )
-        )
-
-    def _task(self, roles: _Roles, text: _Text, task: str, config: TaskConfig) -> StageId:
-        said = (roles.config.corpus, config, text.scored)
-        return self._once(
-            f"task/{task}", said, lambda: self._add_task(roles, text.scored, task, config)
-        )
-
-    def _add_task(self, roles: _Roles, scored: list[str], task: str, config: TaskConfig) -> StageId:
-        synthetic = config.source == "synthetic"
-        return self.graph.add(
-            declare(
-                "task",
-                stages.TaskDataStage(
-                    task=task,
-                    source=config.source if synthetic else FILES,
-                    synthetic=roles.config.corpus.synthetic if synthetic else None,
-                    languages=sorted({*scored, config.train_language}),
-                    files=None if synthetic else self._sources.task_files(task, config),
-                ),
-                {},
-                f"{task}-{'synthetic' if synthetic else FILES}",
-                seconds=5.0,
-                locations=self._locations(config.source),
-            )
-        )
-
-    def _finetuning(self, roles: _Roles, text: _Text, task: str, config: TaskConfig) -> StageId:
-        languages = text.scored
-        source = config.source if config.source == "synthetic" else FILES
-        return self.graph.add(
-            declare(
-                "finetuning",
-                stages.FinetuningStage(
-                    task=task,
-                    config=self._once(
-                        "finetuning", (config,), lambda: replace(config, source=source)
-                    ),
-                    languages=languages,
-                    seed=roles.config.seed,
-                ),
-                {
-                    "pretraining": roles.stages["pretraining"],
-                    "tokenizer": roles.stages["tokenizer"],
-                    "task": roles.stages[f"task/{task}"],
-                },
-                f"{task}-{model_slug(roles.config)}",
-                seconds=rough.finetuning_seconds(config, roles.config.encoder, len(languages)),
-                locations=self._locations(config.source),
                 encoder=self._encoder,
             )
         )

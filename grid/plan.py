@@ -12,6 +12,7 @@ from grid.budget.calibration import calibration
 from grid.budget.devices import DEFAULT_GPU, Device, device
 from grid.budget.finished import Correction, correction
 from grid.budget.price import Price, Pricer, fault
+from grid.budget.scoring import Measuring
 from grid.budget.unlocated import PlannedSources
 from grid.cell import Cell
 from grid.graph import DONE, TO_RUN, Graph, StageId
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from grid.study import Study
 
 HOUR = 3600.0
-OWN = ("pretraining", "evaluation", "finetuning")
+MEASURING = ("evaluation", "finetuning", "retrieval")
+OWN = ("pretraining", *MEASURING)
 """Stages that are priced for the device; the others are work on text, for a CPU."""
 
 
@@ -117,6 +119,12 @@ class Plan:
 
     def _row(self, cell: Cell) -> dict[str, object]:
         price, state = self.price(cell), self.states[cell.id]
+        measured = self.measured(cell)
+        seconds = {
+            kind: sum(each.seconds for role, each in measured.items() if _kind(role) == kind)
+            for kind in MEASURING
+        }
+        tuned = max((each.memory for each in measured.values()), default=0.0)
         laid, memory = price.layout, price.layout.memory
         shape = laid.shape
         lacking = fault(price)
@@ -148,25 +156,43 @@ class Plan:
             "memory_workspace": memory.workspace,
             "fits": laid.fits,
             "pretraining_hours": price.pretraining_seconds / HOUR,
-            "evaluation_hours": price.evaluation_seconds / HOUR,
-            "finetuning_hours": price.finetuning_seconds / HOUR,
-            "device_hours": price.device_seconds / HOUR,
-            "note": "; ".join(text for text in (state.why, lacking) if text) or None,
+            **{f"{kind}_hours": value / HOUR for kind, value in seconds.items()},
+            "finetuning_memory": tuned,
+            "device_hours": (price.device_seconds + sum(seconds.values())) / HOUR,
+            "note": "; ".join(text for text in (state.why, lacking, self._cramped(tuned)) if text)
+            or None,
         }
+
+    def measured(self, cell: Cell) -> dict[str, Measuring]:
+        """What each stage comes to that measures the cell's encoder, by its role."""
+        price, roles = self.price(cell), self.graph.cells[cell.id]
+        return {
+            role: self._pricer.measuring(price, self.graph.stages[stage].config)
+            for role, stage in roles.items()
+            if _kind(role) in MEASURING
+        }
+
+    def _cramped(self, memory: float) -> str | None:
+        """Why a fine-tuning will not fit, if it will not: it has one device to itself."""
+        if memory <= self.device.memory:
+            return None
+        return (
+            f"fine-tuning needs {memory / 1e9:.1f} GB on one {self.device.name}, which has "
+            f"{self.device.memory / 1e9:.1f} GB; it is not spread over several"
+        )
 
     def stage_hours(self) -> dict[StageId, tuple[float, float]]:
         """Hours on devices and on CPU cores of every stage."""
         hours: dict[StageId, tuple[float, float]] = {}
         for id, roles in self.graph.cells.items():
-            price = self.price(self.cells[id])
+            price, measured = self.price(self.cells[id]), self.measured(self.cells[id])
             for role, stage in roles.items():
                 if stage in hours:
                     continue
-                kind = role.partition("/")[0]
-                if kind == "pretraining":
-                    seconds = price.pretraining_seconds * price.layout.ranks
-                elif kind in OWN:
-                    seconds = getattr(price, f"{kind}_seconds")
+                if role == "pretraining":
+                    seconds = price.device_seconds
+                elif role in measured:
+                    seconds = measured[role].seconds
                 else:
                     hours[stage] = (0.0, self.graph.stages[stage].seconds / HOUR)
                     continue
@@ -184,6 +210,10 @@ class Plan:
             "to run": _sum(hours, [id for id in hours if states[id] == TO_RUN]),
             "done": _sum(hours, [id for id in hours if states[id] == DONE]),
         }
+
+
+def _kind(role: str) -> str:
+    return role.partition("/")[0]
 
 
 def _sum(hours: Mapping[StageId, tuple[float, float]], ids: list[StageId]) -> Totals:

@@ -45,7 +45,7 @@ def table(plan: Plan, frame: "polars.DataFrame") -> "polars.DataFrame":
             ("TP", f"{row['tensor_parallel']}{beside}"),
             ("batch", f"{row['data_parallel']} x {row['micro_batch']} x {row['accumulation']}"),
             ("memory", _bytes(row["memory"])),
-            (f"{unit} hours", _hours(row["device_hours"])),
+            (f"{unit} hours", hours(row["device_hours"])),
         ):
             columns.setdefault(name, []).append(value)
     return polars.DataFrame(columns, strict=False)
@@ -100,8 +100,8 @@ def lines(plan: Plan, frame: "polars.DataFrame") -> Iterator[str]:
     ):
         total = totals[name]
         yield (
-            f"  {says:<16} {total.stages:>7,} stages  {_hours(total.device_hours):>10} on "
-            f"{device.name}  {_hours(total.cpu_hours):>10} of CPU for text"
+            f"  {says:<16} {total.stages:>7,} stages  {hours(total.device_hours):>10} on "
+            f"{device.name}  {hours(total.cpu_hours):>10} of CPU for text"
         )
     yield from _text(plan)
     for note, cells in _notes(frame):
@@ -149,14 +149,14 @@ def _text(plan: Plan) -> Iterator[str]:
                 "tokenizer": f"{config.kind} {config.vocab_size:,}",
                 "source": ", ".join(sources[id]),
                 "sample": _bytes(cost.sample),
-                "training": _hours(cost.cpu_seconds / HOUR),
+                "training": hours(cost.cpu_seconds / HOUR),
                 "memory": _bytes(cost.memory),
                 "languages": ", ".join(sorted(languages))
                 if len(languages) <= 2
                 else str(len(languages)),
                 "text": _bytes(sum(size for _, size in sizes)),
                 "shards": _bytes(sum(c.disk for c in costs)),
-                "time": _hours(sum(c.cpu_seconds for c in costs) / HOUR),
+                "time": hours(sum(c.cpu_seconds for c in costs) / HOUR),
             }
         )
     if rows:
@@ -207,8 +207,8 @@ def _bytes(size: float) -> str:
     return f"{size / 1e3:.3g} kB"
 
 
-def _hours(hours: float) -> str:
+def hours(amount: float) -> str:
     """Hours; below two of them minutes, below two of those seconds."""
-    if hours >= 2 or hours == 0:
-        return f"{hours:,.0f} h" if hours >= 100 or hours == 0 else f"{hours:.1f} h"
-    return f"{hours * 60:.1f} min" if hours >= 1 / 30 else f"{hours * HOUR:.0f} s"
+    if amount >= 2 or amount == 0:
+        return f"{amount:,.0f} h" if amount >= 100 or amount == 0 else f"{amount:.1f} h"
+    return f"{amount * 60:.1f} min" if amount >= 1 / 30 else f"{amount * HOUR:.0f} s"

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from grid.job import compute, prepare_process, read_job
-from grid.outcome import DONE, STATUS, Verdict, explained, judge, log
+from grid.outcome import DONE, STATUS, STOPPED, Verdict, explained, judge, log
 from grid.publish import write_json
 from grid.signals import end_with, stop_event
 from grid.store import Store
@@ -71,6 +71,9 @@ def main() -> None:
     parser.add_argument("attempt", type=Path, help="attempt folder with a job.json")
     parser.add_argument("output", type=Path, help="folder that rank 0 writes to")
     parser.add_argument("--parent", type=int, help="process with which this one is to end")
+    parser.add_argument(
+        "--scheduled", action="store_true", help="stopping is status 0: other ranks still save"
+    )
     given = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the launcher decides what it stops
     if given.parent is not None:
@@ -79,6 +82,8 @@ def main() -> None:
         if slurm in os.environ:
             os.environ.setdefault(name, os.environ[slurm])
     status = _run(given.attempt, given.output)
+    if given.scheduled and status == STATUS[STOPPED]:
+        status = 0
     # As a forked stage does: what libraries do at exit may wait for ranks that are gone.
     sys.stdout.flush()
     sys.stderr.flush()

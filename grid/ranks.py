@@ -8,21 +8,23 @@ Ranks are killed with the attempt's process, whatever ends it (grid/rank.py).
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grid import memory
 from grid.environment import python_path
 from grid.errors import StageError
 from grid.job import Job
-from grid.outcome import DONE, FAILED, STATUS, STOPPED, tail
-from grid.signals import death
+from grid.outcome import CRASH, DONE, FAILED, KILLED, STATUS, STOPPED, tail
+from grid.signals import death, terminated_with
 from grid.store import StorageError
 from model.errors import InputError, Stopped
 
@@ -30,8 +32,6 @@ _WELL = (STATUS[DONE], STATUS[STOPPED])
 _POLL = 0.05
 _SETTLE = 0.2
 """Seconds in which ranks that failed of the same cause may still say so."""
-_END_SECONDS = 2.0
-"""Seconds between SIGTERM and SIGKILL for ranks that can do nothing useful any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,23 @@ class Command:
     ranks: Sequence[int]
     environment: dict[str, str] = field(default_factory=dict)
     """Added to this process's own."""
+    stop: int = signal.SIGTERM
+    """The signal that asks its ranks to save their state and stop."""
+    end_seconds: float = 2.0
+    """Seconds between SIGTERM and SIGKILL for ranks that can do nothing useful any more."""
+    told: Path | None = None
+    """Where a scheduler's command says what became of its ranks; None: it is a rank itself."""
+    read: Callable[[str], Mapping[int, int]] = lambda text: {}
+    """The exit statuses (negative: a signal) of the ranks that, as it said, failed first."""
+    cause: Callable[[str], str] = lambda text: CRASH
+    """Why it ended itself, as an outcome's `kind`, from what it said."""
 
+
+_PARTNER_LOST = re.compile(
+    "connection (closed|reset) by|remote process exited|broken pipe", re.IGNORECASE
+)
+"""What gloo and NCCL tell a rank whose partner is gone: a scheduler may report this rank's end
+before the killed one's, and then no rank is known that failed for another reason."""
 
 Starter = Callable[[Job, Path, Path], Sequence[Command]]
 """The commands that run the ranks of a job; given its attempt folder and its output folder."""
@@ -79,20 +95,34 @@ def run_ranks(
     them, Stopped if the ranks saved their state and stopped; StageError for a rank that crashed or
     was killed. No rank is left when this returns or raises.
     """
+    killed_before = memory.kills()
     started: list[tuple[Command, subprocess.Popen[bytes]]] = []
     try:
         for command in starter(job, folder, output):
-            process = subprocess.Popen(
-                command.arguments,
-                env={**os.environ, **command.environment},
-                stdin=subprocess.DEVNULL,
-            )
-            started.append((command, process))
+            started.append((command, _start(command)))
         asked = _watch(started, stop)
         time.sleep(_SETTLE if _failed(started) else 0.0)
-        _judge(_ends(started, folder), job.ranks, folder, asked)
+        lacked = memory.kills() > killed_before or any(
+            memory.told(_text(command.told)) for command, _ in started
+        )
+        _judge(_ends(started, folder), job.ranks, folder, asked=asked, lacked=lacked)
     finally:
-        _end([process for _, process in started])
+        _end(started)
+
+
+def _start(command: Command) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, **command.environment}
+    if command.told is None:
+        return subprocess.Popen(command.arguments, env=environment, stdin=subprocess.DEVNULL)
+    with command.told.open("wb") as told:
+        return subprocess.Popen(
+            command.arguments,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=told,
+            preexec_fn=terminated_with(os.getpid()),  # it takes its ranks along
+        )
 
 
 def _watch(
@@ -101,13 +131,13 @@ def _watch(
     """Until all have ended or one has failed; whether they were asked to stop."""
     asked = False
     while not _failed(started):
-        running = [process for _, process in started if process.poll() is None]
+        running = [each for each in started if each[1].poll() is None]
         if not running:
             break
         if stop.is_set() and not asked:
             asked = True
-            for process in running:
-                process.send_signal(signal.SIGTERM)
+            for command, process in running:
+                process.send_signal(command.stop)
         time.sleep(_POLL)
     return asked
 
@@ -123,6 +153,10 @@ class _End:
     rank: int
     status: int
     said: dict[str, Any]
+    told: str = ""
+    """What the command that started it said, where that is all there is."""
+    cause: str = CRASH
+    """Why that command ended."""
 
     @property
     def state(self) -> str:
@@ -138,12 +172,31 @@ class _End:
 
 def _ends(started: Sequence[tuple[Command, "subprocess.Popen[bytes]"]], folder: Path) -> list[_End]:
     """The ranks of the processes that have ended."""
-    return [
-        _End(rank=rank, status=status, said=_said(folder, rank))
-        for command, process in started
-        if (status := process.poll()) is not None
-        for rank in command.ranks
-    ]
+    ends = []
+    for command, process in started:
+        status = process.poll()
+        if status is None:
+            continue
+        if command.told is None:
+            ends += [
+                _End(rank=rank, status=status, said=_said(folder, rank)) for rank in command.ranks
+            ]
+            continue
+        text = _text(command.told)
+        first = command.read(text) if status != 0 else {}
+        for rank in command.ranks:
+            said = _said(folder, rank)
+            own = STATUS[said["state"]] if said else first.get(rank, status)
+            cause = command.cause(text)
+            ends.append(
+                _End(rank=rank, status=own, said=said, told="" if first else text, cause=cause)
+            )
+    return ends
+
+
+def _text(file: Path | None) -> str:
+    """What a command said; nothing if it is a rank itself."""
+    return "" if file is None else file.read_text(encoding="utf-8", errors="replace")
 
 
 def _said(folder: Path, rank: int) -> dict[str, Any]:
@@ -154,14 +207,16 @@ def _said(folder: Path, rank: int) -> dict[str, Any]:
         return {}
 
 
-def _judge(ends: Sequence[_End], ranks: int, folder: Path, asked: bool) -> None:
+def _judge(ends: Sequence[_End], ranks: int, folder: Path, *, asked: bool, lacked: bool) -> None:
     """Raises what the ranks' ends mean, unless all are done."""
-    # Asked to stop before it could hear: it had nothing to save yet.
-    unheard = [end for end in ends if asked and not end.said and end.status == -signal.SIGTERM]
-    bad = [end for end in ends if end.status not in _WELL and end not in unheard]
-    failed = [end for end in ends if end.state == FAILED and end not in unheard] or bad
+    # Asked to stop before it could hear: it had nothing to save yet, and took silent ones along.
+    asking = (-signal.SIGTERM, -signal.SIGUSR1)
+    unheard = [end for end in ends if asked and not end.said and end.status in asking]
+    told = [end for end in ends if end.said] if unheard else ends
+    bad = [end for end in told if end.status not in _WELL]
+    failed = [end for end in told if end.state == FAILED] or bad
     if failed:
-        raise _error(min(failed, key=lambda end: end.order), ranks, folder)
+        raise _error(min(failed, key=lambda end: end.order), ranks, folder, lacked)
     stopped = [end for end in ends if end.state == STOPPED]
     if stopped:
         raise Stopped(stopped[0].said["message"])
@@ -169,29 +224,38 @@ def _judge(ends: Sequence[_End], ranks: int, folder: Path, asked: bool) -> None:
         raise Stopped("stopped before it began")
 
 
-def _error(end: _End, ranks: int, folder: Path) -> Exception:
+def _error(end: _End, ranks: int, folder: Path, lacked: bool) -> Exception:
     if end.said.get("kind") == "input":
         return InputError(end.said["message"])
     if end.said.get("kind") == "store":
         return StorageError(end.said["message"])
     name = f"rank {end.rank} of {ranks}"
+    if end.said and end.state == FAILED and _PARTNER_LOST.search(end.said["message"]):
+        return StageError(f"{name} lost another rank: {end.said['message']}", KILLED)
     if end.said and end.state == FAILED:
-        return StageError(f"{name} failed: {end.said['message']}")
+        return StageError(f"{name} failed: {end.said['message']}", end.said["kind"])
+    if end.told:
+        return StageError(
+            f"the command that starts the ranks {death(end.status)}: {end.told[-800:].strip()}",
+            memory.MEMORY if lacked else end.cause,
+        )
     log = folder / ("log" if end.rank == 0 else f"log.rank{end.rank}")
     last = tail(log)
     said = f"; the end of its log:\n{last}" if last else "; its log is empty"
-    return StageError(f"{name} {death(end.status)}{said}")
+    lacked = lacked and end.status == -signal.SIGKILL
+    kind = memory.MEMORY if lacked else KILLED if end.status < 0 else CRASH
+    return StageError(f"{name} {death(end.status, memory=lacked)}{said}", kind)
 
 
-def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> None:
+def _end(started: Sequence[tuple[Command, "subprocess.Popen[bytes]"]]) -> None:
     """Ends what still runs."""
-    running = [process for process in processes if process.poll() is None]
-    for process in running:
+    running = [each for each in started if each[1].poll() is None]
+    for _, process in running:
         process.terminate()
-    deadline = time.monotonic() + _END_SECONDS
-    for process in running:
+    began = time.monotonic()
+    for command, process in running:
         try:
-            process.wait(max(0.0, deadline - time.monotonic()))
+            process.wait(max(0.0, began + command.end_seconds - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

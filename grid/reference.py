@@ -24,9 +24,9 @@ END = "<!-- keys: end -->"
 
 def descriptions(config: type) -> dict[str, str]:
     """The string that stands under each field of a dataclass, by field name."""
-    statements = typing.cast(ast.ClassDef, ast.parse(inspect.getsource(config)).body[0]).body
     found = {}
-    for statement, after in itertools.pairwise(statements):
+    bases = [base for base in reversed(config.__mro__) if dataclasses.is_dataclass(base)]
+    for statement, after in itertools.chain.from_iterable(map(_statements, bases)):
         if (
             isinstance(statement, ast.AnnAssign)
             and isinstance(statement.target, ast.Name)
@@ -36,6 +36,12 @@ def descriptions(config: type) -> dict[str, str]:
             text = " ".join(str(after.value.value).split())
             found[statement.target.id] = re.sub(r"(</?\w+>)", r"`\1`", text)
     return found
+
+
+def _statements(config: type) -> Iterator[tuple[ast.stmt, ast.stmt]]:
+    """Each statement of a class, with the one after it."""
+    body = typing.cast(ast.ClassDef, ast.parse(inspect.getsource(config)).body[0]).body
+    return itertools.pairwise(body)
 
 
 def _item(annotation: object) -> type | None:

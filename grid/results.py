@@ -1,7 +1,8 @@
 """Collects what a study's cells have scored into one tidy polars frame, and sums it up.
 
-One row for each block, cell, task, metric and language; a cell that stands in several blocks has
-rows in each. Every row carries the tokens and epochs that its cell has seen of its language.
+One row for each block, cell, task, model of it, metric and language; a cell that stands in several
+blocks has rows in each. Every row carries the tokens and epochs that its cell has seen of its
+language at the end; at a milestone these are not known.
 """
 
 import hashlib
@@ -18,8 +19,9 @@ import polars as pl
 from grid.cell import Cell, solved_columns
 from grid.errors import StoreError, StudyError
 from grid.store import Store, explain
+from grid.task_results import headline, with_selected
 from grid.template import Coordinate
-from model.config import TASKS
+from model.tasks.catalogue import TASKS
 
 if TYPE_CHECKING:
     from grid.graph import Graph, StageId
@@ -29,6 +31,8 @@ RESULTS, PLAN, DESCRIPTION = "results.parquet", "plan.parquet", "study.json"
 SEVEN = ("en", "fr", "de", "ru", "zh", "sw", "ur")
 LOW, HIGH = ("sw", "ur"), ("en", "fr")
 """Groups of Conneau et al. 2020, Figure 2."""
+ALL = "all"
+"""Stands for the languages of training where there are several."""
 
 _BEFORE: dict[str, type[pl.DataType]] = {
     "study": pl.String,
@@ -40,6 +44,11 @@ _BEFORE: dict[str, type[pl.DataType]] = {
 _AFTER: dict[str, type[pl.DataType]] = {
     "n_languages": pl.Int64,
     "task": pl.String,
+    "regime": pl.String,
+    "train_language": pl.String,
+    "finetuning_seed": pl.Int64,
+    "milestone": pl.Int64,
+    "split": pl.String,
     "metric": pl.String,
     "language": pl.String,
     "value": pl.Float64,
@@ -51,6 +60,7 @@ _AFTER: dict[str, type[pl.DataType]] = {
     "source": pl.String,
     "profile": pl.String,
     "synthetic": pl.Boolean,
+    "selected": pl.Boolean,
 }
 
 
@@ -64,8 +74,8 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for block, cells in study.expansion.members.items():
         for cell in (cell for cell in cells if cell.id in graph.cells):
-            roles = graph.cells[cell.id]
-            there = {role: id for role, id in roles.items() if id[1] in published[id[0]]}
+            roles = graph.cells[cell.id].items()
+            there = {role: id for role, id in roles if id[1] in published[id[0]]}
             shared = {
                 "study": study.name,
                 "scale": study.scale,
@@ -73,7 +83,7 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
                 "cell": cell.id,
                 **_of_cell(cell),
             }
-            rows += [{**shared, **score} for score in _scores(store, cell, roles, there)]
+            rows += [{**shared, **score} for score in _scores(store, cell, graph, there)]
     schema: dict[str, type[pl.DataType]] = {
         **_BEFORE,
         **{path: _column_type(cell.coordinates[path] for cell in study.cells)
@@ -84,7 +94,7 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
         if schema[path] == pl.String:
             for row in rows:
                 row[path] = None if row[path] is None else str(row[path])
-    return pl.DataFrame(rows, schema=schema)
+    return with_selected(pl.DataFrame(rows, schema=schema).drop("selected"))
 
 
 def refuse_foreign(study: "Study") -> None:
@@ -198,12 +208,14 @@ def summary(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
     """The main figures: one row for each block and point, means over seeds.
 
     Bits per byte of the low-resource (sw, ur), high-resource (en, fr) and all languages, the
-    own-language unigram's over all, accuracy on XNLI over all, and tokens seen in training.
+    own-language unigram's over all, accuracy on XNLI over all, the other tasks' main metrics over
+    their own languages, and tokens seen in training.
     `all` are the seven of xlm-7 where all of them are scored, otherwise those that are.
     """
     keys = ["block", *paths]
     if "n_languages" not in keys:
         keys.append("n_languages")
+    frame = headline(frame)
     scored = set(frame["language"].drop_nulls().unique().to_list())
     every = SEVEN if set(SEVEN) <= scored else tuple(sorted(scored))
     means = [
@@ -213,6 +225,7 @@ def summary(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
         _mean(frame, "unigram_bits_per_byte", every, "unigram all"),
         _mean(frame.filter(pl.col("task") == "xnli"), "accuracy", every, "xnli"),
         _mean(frame.filter(pl.col("task") == "xnli"), "majority_accuracy", every, "majority"),
+        *_of_tasks(frame),
         *_of_commands(frame),
     ]
     cells = frame.group_by([*keys, "cell"], maintain_order=True).agg(pl.first("updates"))
@@ -231,6 +244,20 @@ def summary(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
     table = table.with_columns(pl.col("tokens").round().cast(pl.Int64))
     empty = [name for name in numbers if table[name].null_count() == len(table)]
     return table.drop(empty)
+
+
+def _of_tasks(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:
+    """The main metric of every task but XNLI, and its baseline's: means over a cell's languages."""
+    for name, task in TASKS.items():
+        rows = frame.filter(pl.col("task") == name)
+        if name == "xnli" or rows.is_empty():
+            continue
+        for prefix, title in (("", name), ("majority_", f"{name} majority")):
+            yield (
+                rows.filter(pl.col("metric") == f"{prefix}{task.main_metric}")
+                .group_by(["block", "cell"])
+                .agg(pl.mean("value").alias(title))
+            )
 
 
 def _of_commands(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:
@@ -270,7 +297,7 @@ def _of_cell(cell: Cell) -> dict[str, Any]:
 
 
 def _scores(
-    store: Store, cell: Cell, roles: Mapping[str, "StageId"], there: Mapping[str, "StageId"]
+    store: Store, cell: Cell, graph: "Graph", there: Mapping[str, "StageId"]
 ) -> Iterable[dict[str, Any]]:
     """What the finished stages of one cell say, as the columns that depend on the score."""
     exposure: dict[str, Any] = {"languages": {}}
@@ -284,21 +311,37 @@ def _scores(
         loss = _final_loss(_read(folder / "curve.json"))
         if loss is not None:
             yield {**total, "metric": "final_loss", "value": loss}
-    elif "pretraining" in roles:
+    elif "pretraining" in graph.cells[cell.id]:
         return
     for role, id in there.items():
-        if role.split("/")[0] not in ("evaluation", "finetuning", "command"):
+        if role.split("/")[0] not in ("evaluation", "finetuning", "retrieval", "command"):
             continue
-        task = cell.config.tasks.get(role.split("/")[1]) if "/" in role else None
+        stage = graph.stages[id].config
+        which = _which(stage)
+        task = cell.config.tasks.get(getattr(stage, "task", ""))
         generated = {"synthetic": True} if task and task.source == "synthetic" else {}
         for score in _read(store.path(*id) / "scores.json"):
+            trained = bool(updates) and which["milestone"] is None
             yield {
                 **updates,
                 **generated,
+                **which,
                 **{name: score[name] for name in ("task", "metric", "language", "value", "n")},
+                "split": score.get("split", "test"),
                 "seen": score["seen"],
-                **_exposure(exposure["languages"], score["language"], trained=bool(updates)),
+                **_exposure(exposure["languages"], score["language"], trained=trained),
             }
+
+
+def _which(stage: Any) -> dict[str, Any]:
+    """Which of a task's models a stage is, as the columns that tell it from the others."""
+    trained = getattr(stage, "train_languages", [])
+    return {
+        "regime": getattr(stage, "regime", None),
+        "train_language": ALL if len(trained) > 1 else next(iter(trained), None),
+        "finetuning_seed": stage.seed if trained else None,
+        "milestone": getattr(stage, "milestone", None),
+    }
 
 
 def _exposure(

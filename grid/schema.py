@@ -15,7 +15,9 @@ from typing import Any
 from grid.named_sizes import SIZE_PATH
 from grid.numbers import suffixed
 from grid.tree import Node, fail, found, near
-from model.config import TASKS, CellConfig, TaskConfig
+from model.config import CellConfig
+from model.task_config import TaskConfig
+from model.tasks.catalogue import TASKS
 
 _WORDS = {int: "int", float: "float", str: "text", bool: "true or false"}
 
@@ -113,7 +115,7 @@ def _legal_names(hint: Any) -> tuple[str, ...]:
     """Keys that a mapping may have; none where any may be."""
     if is_dataclass(hint):
         return tuple(hints(typing.cast(type, hint)))
-    return TASKS if without_none(typing.get_args(hint)[1])[0] is TaskConfig else ()
+    return tuple(TASKS) if without_none(typing.get_args(hint)[1])[0] is TaskConfig else ()
 
 
 def _unknown(hint: Any, key: str, name: str) -> str:

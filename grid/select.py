@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING
 
+from grid.conditions import keep
 from grid.errors import StudyError
 from grid.graph import TO_RUN, Graph, StageId
-from grid.outcome import FAILED
-from grid.status import ended
-from grid.tree import near
+from grid.outcome import CANCELLED, FAILED
+from grid.status import standings
+from grid.tree import Node, near
 
 if TYPE_CHECKING:
+    from grid.cell import Cell
     from grid.store import Store
     from grid.study import Study
 
@@ -46,10 +48,33 @@ def select(study: "Study", graph: Graph, name: str) -> list[StageId]:
     )
 
 
+def fulfilling(study: "Study", condition: str) -> list["Cell"]:
+    """The cells of a study that fulfil a condition on its axes and `seed`, as a block's `where`.
+
+    Raises StudyError for a condition that is wrong or that no cell fulfils.
+    """
+    points: list[dict[str, Node]] = []
+    cells: list[Cell] = []
+    for block in study.blocks:
+        members = study.expansion.members[block.name]
+        seeds = len(members) // len(block.points)
+        for number, cell in enumerate(members):
+            solved = {path: Node(cell.coordinates[path]) for path in study.paths}
+            point = {**solved, **block.points[number // seeds], "seed": Node(cell.seed)}
+            points.append(point)
+            cells.append(cell)
+    paths = (*study.paths, "seed")
+    kept, _ = keep(points, paths, Node(condition), "--where", study.sets)
+    chosen = {id(point) for point in kept}
+    found = [cell for point, cell in zip(points, cells, strict=True) if id(point) in chosen]
+    return list({cell.id: cell for cell in found}.values())
+
+
 def failed(graph: Graph, store: "Store") -> list[StageId]:
-    """The stages that are to run and whose last attempt failed."""
-    return [
-        id
-        for id, state in graph.states(store).items()
-        if state == TO_RUN and (tried := store.attempts(*id)) and ended(tried[-1])[0] == FAILED
-    ]
+    """The stages that are to run and have failed, or whose job was cancelled."""
+    from grid.slurm.watch import Watch
+
+    states = graph.states(store)
+    view = Watch(store).look([id for id, state in states.items() if state == TO_RUN])
+    found = standings(graph, store, view, states)
+    return [id for id, own in found.items() if own.state == FAILED or own.cause == CANCELLED]

@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import threading
+from collections.abc import Callable
 
 STOPS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _PR_SET_PDEATHSIG = 1
@@ -41,8 +42,25 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
 
-def death(status: int) -> str:
-    """How a process ended that said nothing, from its exit status (negative: a signal)."""
+def terminated_with(parent: int) -> Callable[[], None]:
+    """For a process that is to be started: has it sent SIGTERM as soon as its parent ends."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl  # now, for a fork may not load anything
+
+    def prepare() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
+
+
+def death(status: int, *, memory: bool = False) -> str:
+    """How a process ended that said nothing, from its exit status (negative: a signal).
+
+    memory: whether the kernel is known to have killed it for want of memory.
+    """
+    if memory:
+        return "was ended by the kernel, out of memory"
     if status >= 0:
         return f"ended with status {status} and no outcome"
     name = signal.Signals(-status).name

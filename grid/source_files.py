@@ -1,16 +1,43 @@
 """The files of a study's sources, found and checked while it is planned."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from grid.errors import StudyError
 from grid.store import Store
-from model.config import TaskConfig
 from model.errors import InputError
 from model.stages import SourceFile
+from model.task_config import TaskConfig
 
 _TOLD = 3
 """Faulty languages whose messages are shown; the others are named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFiles:
+    """The files of a labelled task that there are, by part and language."""
+
+    task: str
+    source: str
+    folder: Path
+    parts: Mapping[str, Mapping[str, str]]
+    """Names below the folder."""
+    of: "Sources"
+
+    def described(self, names: Iterable[str]) -> list[SourceFile]:
+        """These of its files, with their checksums."""
+        return self.of.described(self.folder, [self.folder / name for name in names])
+
+    def lacking(self, regime: str, part: str, languages: Sequence[str]) -> StudyError:
+        """For a regime that needs files of a part that are not there."""
+        from model.tasks.catalogue import missing
+
+        told = missing(self.task, self.folder, part, list(languages))
+        return StudyError(
+            f"tasks.{self.task}.regimes: {regime} needs them: {told}; or correct "
+            f"tasks.{self.task}.regimes or locations.{self.source}"
+        )
 
 
 class Sources:
@@ -54,20 +81,18 @@ class Sources:
             names = [path.relative_to(folder).as_posix() for path in paths]
             self._known[source, code] = [by_name[name] for name in names]
 
-    def task_files(self, task: str, config: TaskConfig) -> list[SourceFile]:
-        """The files of a labelled task. Raises StudyError if one is missing."""
-        from model.tasks.data import FILES as names
+    def task_files(self, task: str, config: TaskConfig, languages: Iterable[str]) -> TaskFiles:
+        """The files of a task in these languages. Raises StudyError if there are none."""
+        from model.tasks.catalogue import find
 
         folder = self.folder(config.source)
-        paths = [folder / name.format(language=config.train_language) for name in names.values()]
-        for path in paths:
-            if not path.is_file():
-                raise StudyError(
-                    f"tasks.{task}.source: expected the file {path} of source {config.source!r}, "
-                    f"found none. Unpack the task's archives below {folder}, or correct "
-                    f"locations.{config.source}"
-                )
-        return self.described(folder, paths)
+        try:
+            parts = find(task, folder, {*languages, config.train_language})
+        except InputError as error:
+            raise StudyError(
+                f"tasks.{task}.source: {error}; or correct locations.{config.source}"
+            ) from None
+        return TaskFiles(task=task, source=config.source, folder=folder, parts=parts, of=self)
 
     def described(self, folder: Path, paths: Sequence[Path]) -> list[SourceFile]:
         """Files below a folder, with their checksums."""

@@ -33,7 +33,7 @@ from grid.outcome import (
     measured,
 )
 from grid.publish import discard, write_json
-from grid.ranks import run_ranks
+from grid.ranks import Starter, on_this_machine, run_ranks
 from grid.signals import stop_event
 from grid.store import Store
 from model.errors import Stopped
@@ -75,7 +75,7 @@ def _run(job: Job, folder: Path, stop: threading.Event) -> str:
         if job.ranks == 1:
             compute(job, folder, temporary, stop)
         else:
-            run_ranks(job, folder, temporary, stop)
+            run_ranks(job, folder, temporary, stop, _starter(job))
         published = store.publish(
             temporary,
             *job.id,
@@ -108,6 +108,15 @@ def _run(job: Job, folder: Path, stop: threading.Event) -> str:
     if published or store.has(*job.id):
         return DONE
     return HELD
+
+
+def _starter(job: Job) -> Starter:
+    """Ranks are processes of this machine, unless the batch job has nodes for them."""
+    if job.batch is None or job.batch.get("srun") is None:
+        return on_this_machine
+    from grid.slurm.srun import with_srun
+
+    return with_srun
 
 
 def _acquire(job: Job, store: Store, stop: threading.Event) -> Lease | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from grid.graph import Graph, StageId
     from grid.launch.report import Report
     from grid.plan import Plan
+    from grid.slurm.submit import Sent
     from grid.store import Store
 
 
@@ -97,7 +98,7 @@ class Studies:
         """As `Study.run`: what is missing for any of the studies, then each one's results."""
         from grid.graph import united
         from grid.launch import local
-        from grid.results import publish, refuse_foreign
+        from grid.results import refuse_foreign
         from grid.wanted import record_all
 
         execution = self.execution
@@ -113,12 +114,63 @@ class Studies:
             together.targets = set(only)
         report = local.run(together, self.open_store(), execution=execution)
         report.unwritten = unwritten
+        self._publish(graphs, report)
+        return report
+
+    def submit(
+        self,
+        *,
+        only: "Collection[StageId] | None" = None,
+        again: bool = False,
+        dry_run: bool = False,
+    ) -> "tuple[Sent, Report]":
+        """Submits what is missing to Slurm; writes the results if nothing is.
+
+        only: as in `run`. again, dry_run: as in grid.slurm.submit; a dry run writes nothing.
+        """
+        from grid.graph import DONE, united
+        from grid.launch.report import Report
+        from grid.results import refuse_foreign
+        from grid.slurm.submit import submit
+        from grid.wanted import record_all
+
+        self.check_placement(machine=False)
+        for study in self.studies:
+            refuse_foreign(study)
+        planned = self._planned() if dry_run else None
+        graphs = [study.graph() for study in self.studies] if planned is None else []
+        unwritten = None if dry_run else record_all(self.studies, graphs)
+        together = planned or united(graphs)
+        if only is not None:
+            together.targets = set(only)
+        sent = submit(self, together, again=again, dry_run=dry_run)
+        report = Report(unwritten=unwritten)
+        if not sent.open:
+            states = together.states(self.open_store())
+            report.cached += [together.stages[id] for id, state in states.items() if state == DONE]
+            if not dry_run:
+                self._publish(graphs, report)
+        return sent, report
+
+    def _planned(self) -> "Graph | None":
+        """The graph by published sizes, where text has no location here; None where all has."""
+        from grid.placement import place
+
+        plan = self.priced()
+        if not any(plan.lacking.values()):
+            return None
+        place(plan.graph, self.execution)
+        return plan.graph
+
+    def _publish(self, graphs: "Sequence[Graph]", report: "Report") -> None:
+        """Writes each study's results; the report is told if they cannot be written."""
+        from grid.results import publish
+
         for study, graph in zip(self.studies, graphs, strict=True):
             try:
                 publish(study, graph)
             except StoreError as error:  # what ran and what failed is still to be told
                 report.unwritten = str(error)
-        return report
 
 
 def load_studies(

@@ -329,7 +329,7 @@ def _execution(node: Node | None) -> ExecutionConfig:
         return ExecutionConfig()
     values = check(node, ExecutionConfig, "execution")
     try:
-        return ExecutionConfig(**values)
+        return ExecutionConfig.of(values)
     except InputError as error:
         key = str(error).partition(":")[0]
         raise fail(node.nearest(key.split(".")[1:]), "", str(error)) from None

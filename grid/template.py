@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from grid.axes import Block, Point
 from grid.errors import StudyError
-from grid.language_sets import LANGUAGE_PATHS, LanguageSets
+from grid.language_sets import LANGUAGE_PATHS, LanguageSets, takes_languages
 from grid.named_sizes import SIZE_FIELDS, SIZE_PATH, size_of, spread
 from grid.schema import check, complete, hints, leaf_hint, without_none
 from grid.solve import SHAPE_PATHS, Solve, Solved, shape, solved, target
@@ -103,6 +103,12 @@ class Template:
             self.languages[path] = codes
             if node is not None and codes is not None:
                 resolved = _replaced(resolved, path.split("."), Node.of(codes, node.origin))
+        for name in self._tasks():
+            path = f"tasks.{name}.languages"
+            node = self.shared.find(path.split("."))
+            if node is not None and node.value is not None:
+                codes = sets.resolve(node, f"cell.{path}")
+                resolved = _replaced(resolved, path.split("."), Node.of(codes, node.origin))
         self.tree = complete(check(resolved, CellConfig, "cell"))
         touched = _touched(block)
         for path in touched:
@@ -170,6 +176,10 @@ class Template:
             result[path] = self.sets.name(value) if isinstance(value, list) else value
         return result
 
+    def _tasks(self) -> Sequence[str]:
+        tasks = self.shared.find(["tasks"])
+        return list(tasks.value) if tasks is not None and isinstance(tasks.value, dict) else []
+
     def _shared_value(self, path: str) -> Any:
         return reduce(getitem, path.split("."), self.tree)
 
@@ -204,7 +214,7 @@ class Template:
 
     def _checked(self, node: Node, path: str) -> Any:
         key = f"axes[{self.block.name}].{path}"
-        if path in LANGUAGE_PATHS:
+        if takes_languages(path):
             if node.value is None and path != "languages":
                 return None
             return self.sets.resolve(node, key)
@@ -231,15 +241,15 @@ class Template:
                 node = settings.get(path) or self.shared.nearest(path.split("."))
                 self.sets.check_synthetic(codes or [], node, f"cell.{path}")
         for name, task in config.tasks.items():
-            path = f"tasks.{name}.train_language"
-            if task and task.source == "synthetic" and task.train_language != "en":
+            if task is None or task.source != "synthetic":
+                continue
+            for key, codes in (
+                ("train_language", [task.train_language]),
+                ("languages", task.languages or []),
+            ):
+                path = f"tasks.{name}.{key}"
                 node = settings.get(path) or self.shared.nearest(path.split("."))
-                raise fail(
-                    node,
-                    f"cell.{path}",
-                    "expected en, for the synthetic task is generated with training examples in "
-                    f"English only; found {task.train_language!r}",
-                )
+                self.sets.check_synthetic(codes, node, f"cell.{path}")
 
     def _located(self, error: InputError, settings: Point, point: Point) -> Exception:
         """The error of a dataclass, told at the place of the value that it is about."""

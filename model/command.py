@@ -137,8 +137,7 @@ def _call(name: str, invocation: Invocation, places: Mapping[str, str], context:
     with process:
         _relay(process.stdout, printed)
         status = process.wait()
-    ended.set()
-    watcher.join()
+    ended.set()  # the watcher sees it in a moment; a short program does not wait for that
     last = "\n".join(printed)
     # A program that saves its state when it is asked to may well call that a success.
     if context.stop.is_set() and (status != 0 or not Path(places["metrics"]).exists()):

@@ -4,13 +4,14 @@ Users write `CellConfig` through YAML and OmegaConf; `model/stages.py` cuts it i
 depends on. Imports neither torch nor grid.
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from model.checks import one_of as _one_of
 from model.checks import require as _require
 from model.pretraining_config import PretrainingConfig
+from model.task_config import TaskConfig
+from model.tasks.catalogue import TASKS
 
 
 @dataclass(kw_only=True)
@@ -211,59 +212,27 @@ class EvaluationConfig:
     """Longest span in characters; a span never crosses white space."""
     passes: int = 4
     """Every span is masked once; the spans of a sequence are spread over this many passes."""
+    pseudo_perplexity_bytes: int = field(default=0, metadata={"absent": 0})
+    """UTF-8 bytes of held-out text in each language of which pseudo-perplexity is measured.
+    Each piece is masked alone (Salazar et al. 2020), which takes as many passes as a sequence has
+    pieces. 0 leaves it out. Models with different tokenizers do not compare by it."""
+    milestones: bool = field(default=False, metadata={"absent": False})
+    """True: score each of the pretraining's milestones, too."""
 
     def __post_init__(self) -> None:
         for name in ("max_bytes", "span", "passes"):
             value = getattr(self, name)
             _require(value >= 1, f"evaluation.{name}", "at least 1", value)
-
-
-_CODE = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
-"""What may stand for a language in the name of a file."""
-
-
-@dataclass(kw_only=True)
-class TaskConfig:
-    """Fine-tuning on a labelled task: trained in one language, tested in all (zero-shot)."""
-
-    source: str = "synthetic"
-    """`synthetic` (from the same world as the corpus) or the name of a location."""
-    train_language: str = "en"
-    """The language that it is fine-tuned in."""
-    train_examples: int = 392_702
-    """Training examples that are read at most (MultiNLI has 392,702)."""
-    test_examples: int = 5_010
-    """Test examples that are read at most in each language (XNLI has 5,010)."""
-    max_length: int = 128
-    """Tokens an example; longer ones are cut."""
-    epochs: int = 10
-    """Passes over the training examples."""
-    batch_size: int = 32
-    """Examples an update."""
-    learning_rate: float = 1e-5
-    """Peak; linear warm-up, then linear decay."""
-    warmup: float = 0.06
-    """Share of the updates in which the rate rises linearly."""
-    weight_decay: float = 0.01
-    """AdamW's decoupled weight decay."""
-    precision: str = "bf16"
-    """`bf16` or `fp32`."""
-
-    def __post_init__(self) -> None:
         _require(
-            _CODE.fullmatch(self.train_language) is not None,
-            "tasks.*.train_language",
-            "a language's code of letters, digits, - and _",
-            self.train_language,
+            self.pseudo_perplexity_bytes >= 0,
+            "evaluation.pseudo_perplexity_bytes",
+            "at least 0",
+            self.pseudo_perplexity_bytes,
         )
-        for name in ("train_examples", "test_examples", "max_length", "epochs", "batch_size"):
-            value = getattr(self, name)
-            _require(value >= 1, f"tasks.*.{name}", "at least 1", value)
-        _require(self.learning_rate > 0, "tasks.*.learning_rate", "more than 0", self.learning_rate)
-        _require(0 <= self.warmup < 1, "tasks.*.warmup", "0 to below 1", self.warmup)
-        _one_of(self.precision, "tasks.*.precision", ("bf16", "fp32"))
 
 
+GENERATED = "xnli"
+"""The task that the synthetic source has."""
 TAKES = ("corpus", "tokenizer", "shards", "pretraining")
 
 
@@ -296,9 +265,6 @@ class CommandConfig:
         )
 
 
-TASKS = ("xnli",)
-
-
 @dataclass(kw_only=True)
 class CellConfig:
     """One experiment, complete: everything that changes its results and nothing else."""
@@ -312,7 +278,7 @@ class CellConfig:
     pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     tasks: dict[str, TaskConfig | None] = field(default_factory=dict)
-    """Downstream tasks by name (`xnli`); null switches one off."""
+    """Downstream tasks by name (docs/tasks.md); null switches one off."""
     commands: dict[str, CommandConfig | None] = field(default_factory=dict, metadata={"absent": {}})
     """Programs of the user's own by their name in the site file; null switches one off."""
     seed: int = 1
@@ -357,6 +323,18 @@ class CellConfig:
                     f"at most encoder.max_positions ({self.encoder.max_positions})",
                     task.max_length,
                 )
+                _require(
+                    task.source != "synthetic" or name == GENERATED,
+                    f"tasks.{name}.source",
+                    f"the name of a location, for only {GENERATED} is generated",
+                    task.source,
+                )
+                _require(
+                    (task.layer or 0) <= self.encoder.layers,
+                    f"tasks.{name}.layer",
+                    f"at most encoder.layers ({self.encoder.layers})",
+                    task.layer,
+                )
         self._check_language_embeddings()
         outside = sorted(set(self.pretraining.counted_languages or []) - set(self.languages))
         _require(
@@ -382,6 +360,7 @@ class CellConfig:
                 f"tasks.{name}.train_language": [task.train_language]
                 for name, task in tasks.items()
             },
+            **{f"tasks.{name}.languages": task.languages or [] for name, task in tasks.items()},
         }.items():
             unseen = sorted(set(languages) - set(self.languages))
             _require(

@@ -4,7 +4,7 @@ These are hashed into the stage's key, so a field belongs in one of them exactly
 what the stage computes. Imports neither torch nor grid.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from model.config import (
     EncoderConfig,
@@ -13,9 +13,9 @@ from model.config import (
     PretrainingConfig,
     SamplingConfig,
     SyntheticConfig,
-    TaskConfig,
     TokenizerConfig,
 )
+from model.task_config import TaskConfig
 
 CHECKPOINT = "checkpoint"
 """What the folder of a published model is called among a running stage's locations."""
@@ -88,28 +88,66 @@ class PretrainingStage:
 
 @dataclass(kw_only=True)
 class EvaluationStage:
-    """Inputs: pretraining, tokenizer, and corpus/<language> and shards/<language> of each."""
+    """Inputs: pretraining, tokenizer, and corpus/<language> and shards/<language> of each.
+
+    milestone: the update whose weights are scored; None for those at the end.
+    """
 
     languages: list[str]
     evaluation: EvaluationConfig
+    milestone: int | None = field(default=None, metadata={"absent": None})
 
 
 @dataclass(kw_only=True)
 class TaskDataStage:
-    """A labelled task's files: generated, or those at the source's location, checked."""
+    """A labelled task's files for one regime: generated, or at the source's location, checked.
+
+    parts: for `train`, `validation` and `test`, the file of each language relative to the location.
+    They are the regime's own: the `train` of translate-train is translated, so is the `test` of
+    translate-test. One file may be several parts (an XNLI of 15 languages; an XQuAD that is split
+    by article). None where they are generated.
+    """
 
     task: str
     source: str
     synthetic: SyntheticConfig | None
     languages: list[str]
     files: list[SourceFile] | None
+    train_languages: list[str] = field(default_factory=lambda: ["en"])
+    parts: dict[str, dict[str, str]] | None = None
 
 
 @dataclass(kw_only=True)
 class FinetuningStage:
-    """Inputs: pretraining, tokenizer, task."""
+    """Inputs: pretraining, tokenizer, task (whose parts are this regime's own).
+
+    One model of one regime, trained on `train_languages` together and tested in `languages`, all
+    sorted. config: as `TaskConfig.effective` gives it. milestone: as of EvaluationStage.
+    """
 
     task: str
+    regime: str
     config: TaskConfig
+    train_languages: list[str]
     languages: list[str]
     seed: int
+    milestone: int | None = None
+
+
+@dataclass(kw_only=True)
+class RetrievalStage:
+    """Inputs: pretraining, tokenizer, task.
+
+    Sentences of each of `languages` are sought among their translations in `pivot`, and back.
+    """
+
+    task: str
+    source: str
+    pivot: str
+    languages: list[str]
+    most: int
+    """Pairs that are read at most in each language."""
+    max_length: int
+    layer: int | None
+    """None: the one above the middle."""
+    milestone: int | None = None

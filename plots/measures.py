@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import polars
 
+from grid.statistics import mean_interval, paired_differences
+from grid.task_results import headline
 from plots.chart import Point
 from plots.errors import FigureError
-from plots.statistics import mean_interval, paired_differences
 
 COLUMNS = (
     "study scale block cell seed n_languages task metric language value n seen updates source "
@@ -82,6 +83,7 @@ def prepare(frame: polars.DataFrame, plan: polars.DataFrame | None = None) -> Re
         )
     if frame.is_empty():
         raise FigureError("the results frame has no rows: nothing of the study has finished yet")
+    frame = headline(frame)
     identity = ["block", "cell", "seed", "language"]
     unigram = frame.filter(polars.col("metric") == UNIGRAM.name).select(
         *identity, polars.col("value").alias("unigram")

@@ -10,15 +10,14 @@ from grid.budget.calibration import Calibration
 from grid.budget.devices import PROFILES, Device, device
 from grid.budget.layout import Layout, lay_out
 from grid.budget.memory import Shape, rank_parameters
+from grid.budget.scoring import Measuring, measuring
 from grid.budget.time import start_seconds, update_seconds
 from grid.execution import ExecutionConfig
-from model.config import CellConfig, EncoderConfig, PretrainingConfig, TaskConfig
+from model.config import CellConfig, EncoderConfig, PretrainingConfig
 from model.text.sampling import probabilities
 from model.training.schedule import total_updates
 
 _COPIES = (2, 4, 8, 16, 32, 64)
-_TEXT_BYTES_A_PIECE = 3.0
-"""Of held-out text in bits per byte: small vocabularies have short pieces."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +42,11 @@ class Price:
     remedies: tuple[str, ...]
     """What would make it fit, each alone, if it does not."""
     pretraining_seconds: float
-    evaluation_seconds: float
-    finetuning_seconds: float
 
     @property
     def device_seconds(self) -> float:
-        """Time that devices are held for: pretraining on all its ranks, the rest on one."""
-        others = self.evaluation_seconds + self.finetuning_seconds
-        return self.pretraining_seconds * self.layout.ranks + others
+        """Time that devices are held for to pretrain it, on all ranks."""
+        return self.pretraining_seconds * self.layout.ranks
 
 
 class Pricer:
@@ -70,26 +66,22 @@ class Pricer:
         self.calibration = calibration
         self.factor = factor
         self._known: dict[tuple[object, ...], Price] = {}
+        self._measured: dict[tuple[int, int], tuple[Price, Any, Measuring]] = {}
         self._shares: dict[tuple[object, ...], dict[str, float]] = {}
 
     def price(self, config: CellConfig) -> Price:
         """What a cell comes to; the same for every seed."""
         encoder, recipe = config.encoder, config.pretraining
         updates = self._updates(config)
-        task = tuple(_values(task) for task in config.tasks.values() if task is not None)
-        scored = len(config.evaluation.languages or config.languages)
         key = (
             _values(encoder),
             _values(recipe),
             config.tokenizer.vocab_size,
             updates,
-            _values(config.evaluation),
-            task,
-            scored,
             len(config.languages) if encoder.language_embeddings else 0,
         )
         if key not in self._known:
-            self._known[key] = self._price(config, replace(recipe, updates=updates), scored)
+            self._known[key] = self._price(config, replace(recipe, updates=updates))
         return self._known[key]
 
     def _updates(self, config: CellConfig) -> int:
@@ -107,7 +99,7 @@ class Pricer:
             )
         return total_updates(recipe.updates, self._shares[key], recipe.counted_languages)
 
-    def _price(self, config: CellConfig, recipe: PretrainingConfig, scored: int) -> Price:
+    def _price(self, config: CellConfig, recipe: PretrainingConfig) -> Price:
         encoder = config.encoder
         rows = sizes.embedding_rows(config.tokenizer.vocab_size, encoder)
         smallest = self._lay_out(encoder, rows, recipe, None)
@@ -116,7 +108,6 @@ class Pricer:
         update = self._update_seconds(laid.shape)
         start = start_seconds(laid.shape, self.calibration.seconds)
         told_apart = len(config.languages) * encoder.width if encoder.language_embeddings else 0
-        single = replace(laid.shape, data_parallel=1, tensor_parallel=1)
         return Price(
             rows=rows,
             parameters=sizes.parameters(encoder, rows) + told_apart,
@@ -131,14 +122,17 @@ class Pricer:
             device=self.device,
             remedies=() if laid.fits else tuple(self._remedies(encoder, rows, recipe)),
             pretraining_seconds=self.factor * (start + recipe.updates * update),
-            evaluation_seconds=self.factor * (start + self._evaluation(config, single, scored)),
-            finetuning_seconds=self.factor
-            * sum(
-                start + self._finetuning(task, single, scored)
-                for task in config.tasks.values()
-                if task is not None
-            ),
         )
+
+    def measuring(self, price: Price, stage: Any) -> Measuring:
+        """What a stage comes to that measures an encoder of this price."""
+        key = (id(price), id(stage))
+        if key not in self._measured:
+            found = measuring(stage, price.layout.shape, self.device, self.calibration)
+            found = replace(found, seconds=self.factor * found.seconds)
+            # What it was found for is kept, so that nothing else can get its id.
+            self._measured[key] = (price, stage, found)
+        return self._measured[key][2]
 
     def _lay_out(
         self,
@@ -186,32 +180,6 @@ class Pricer:
 
     def _update_seconds(self, shape: Shape) -> float:
         return update_seconds(shape, self.device, self.calibration.seconds)
-
-    def _evaluation(self, config: CellConfig, single: Shape, scored: int) -> float:
-        """Likelihood of held-out text: every token is read in each pass and scored in one."""
-        tokens = scored * config.evaluation.max_bytes / _TEXT_BYTES_A_PIECE
-        passes = config.evaluation.passes
-        sequences = max(1, round(tokens * passes / single.pretraining.sequence_length))
-        recipe = replace(
-            single.pretraining, batch_size=sequences, mask_probability=min(0.99, 1 / passes)
-        )
-        return self._update_seconds(replace(single, pretraining=recipe)) / 3
-
-    def _finetuning(self, task: TaskConfig, single: Shape, scored: int) -> float:
-        """Training in one language and the test in all; examples fill half of `max_length`."""
-        length = max(8, task.max_length // 2)
-        recipe = replace(
-            single.pretraining,
-            batch_size=task.batch_size,
-            sequence_length=length,
-            mask_probability=1e-9,
-            precision=task.precision,
-        )
-        shape = replace(single, pretraining=recipe, micro_batch=task.batch_size)
-        update = self._update_seconds(shape)
-        trained = task.epochs * task.train_examples / task.batch_size
-        tested = scored * task.test_examples / task.batch_size
-        return update * (trained + tested / 3)
 
 
 def _values(config: object) -> tuple[object, ...]:

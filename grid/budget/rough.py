@@ -1,7 +1,8 @@
 """Rough seconds of each stage on a CPU's core, to put the longest work first."""
 
+from grid.budget.task_sizes import Work
 from grid.sizes import forward_flops
-from model.config import EncoderConfig, EvaluationConfig, PretrainingConfig, TaskConfig
+from model.config import EncoderConfig, EvaluationConfig, PretrainingConfig
 
 _FLOPS = 1e11
 """What a CPU core does in a second on these models, about; only ratios matter here."""
@@ -35,11 +36,9 @@ def evaluation_seconds(
     return _START_SECONDS + tokens * config.passes * flops / _FLOPS
 
 
-def finetuning_seconds(config: TaskConfig, encoder: EncoderConfig, languages: int) -> float:
-    """A fine-tuning and its test in every language."""
-    tokens = config.max_length / 2
-    flops = tokens * forward_flops(encoder, 0, config.max_length, 0.0)
-    trained = config.epochs * config.train_examples
-    tested = languages * config.test_examples
-    updates = trained / config.batch_size
-    return _START_SECONDS + updates * _UPDATE_SECONDS + (3 * trained + tested) * flops / _FLOPS
+def task_seconds(work: Work, encoder: EncoderConfig, batch_size: int) -> float:
+    """A fine-tuning with its validations and its test, or what is only read."""
+    flops = work.length * forward_flops(encoder, 0, work.length, 0.0)
+    updates = work.trained / batch_size
+    seconds = (3 * work.trained + work.scored) * flops / _FLOPS
+    return _START_SECONDS + updates * _UPDATE_SECONDS + seconds

@@ -6,13 +6,16 @@ A command is a function of the options that grid/cli.py has read; it returns the
 import shlex
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from itertools import filterfalse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid.errors import StudyError
+from grid.graph import StageId
 
 if TYPE_CHECKING:
+    from grid.overview import Overview
     from grid.store import Store
     from grid.studies import Studies
     from grid.study import Study
@@ -58,6 +61,19 @@ def call_of(command: str, study: Path, options: Namespace) -> str:
         value = getattr(options, name)
         words += [] if value is None else [f"--{name}", str(value)]
     return shlex.join(words)
+
+
+def logs_call(overview: "Overview", options: Namespace) -> Callable[[StageId], str]:
+    """What prints the log of a stage: the call of `logs`, on the study that has it."""
+
+    def call(id: StageId) -> str:
+        studies = overview.studies.studies
+        owner = studies[0]
+        if len(studies) > 1:
+            owner = next((each for each in studies if id in each.graph().stages), owner)
+        return f"{call_of('logs', owner.file, options)} {shlex.quote('/'.join(id))}"
+
+    return call
 
 
 def open_store(options: Namespace) -> "Store":

@@ -28,9 +28,14 @@ _NAMED = 12
 
 def run(options: Namespace) -> int:
     """Runs what is missing; prints the results table and draws the figures."""
+    from grid.commands.submission import check_call, submitted
+
+    check_call(options)
     studies = load_studies(options)
     count = f"{len(studies.cells)} cells at scale {studies.scale}"
     say(f"{studies.title}: {count}, store {studies.store}")
+    if options.launcher == "slurm":
+        return submitted(options, studies)
     report = studies.run(workers=options.workers)
     return conclude(studies.studies, report, options.format)
 
@@ -80,9 +85,12 @@ def plan(options: Namespace) -> int:
 
 
 def results(options: Namespace) -> int:
-    """Prints the summary as a table, or every row in the other formats."""
+    """Prints the summary as a table, or every row in the other formats; or the tasks' tables."""
     studies = load_studies(options)
     frames = [study.results() for study in studies.studies]
+    if options.tasks:
+        _print_tasks(studies.studies, frames, options.format)
+        return DONE
     _print_results(studies.studies, frames, options.format)
     return DONE
 
@@ -159,6 +167,28 @@ def _print_results(
         note = " (synthetic text)" if frame["synthetic"].all() else ""
         print(f"{study.title}, scale {study.scale}{note}: means over seeds")
         print(tables.fitted(summary(frame, study.paths), _width()))
+        sys.stdout.flush()
+
+
+def _print_tasks(
+    studies: "Sequence[Study]", frames: "Sequence[polars.DataFrame]", format: str
+) -> None:
+    from grid import tables, task_results
+    from grid.studies import stacked
+
+    found = [
+        task_results.by_language(frame, study.paths)
+        for study, frame in zip(studies, frames, strict=True)
+    ]
+    if format != "table":
+        tables.write(stacked(studies, found), format)
+        return
+    for study, long in zip(studies, found, strict=True):
+        print(f"{study.title}, scale {study.scale}")
+        for title, table in task_results.tables(long, study.paths):
+            print(f"\n{title}\n{tables.fitted(table, _width())}")
+        if long.is_empty():
+            say("no task of this study has been scored in this store yet")
         sys.stdout.flush()
 
 

@@ -26,6 +26,10 @@ class Running:
     gpus: Sequence[str] | None = None
     """The GPUs that it has for itself."""
     started: float = field(default_factory=time.monotonic)
+    heard: float = field(default_factory=time.monotonic)
+    """When it last reported progress, or began."""
+    hung: bool = False
+    """Whether it is being ended because it made no progress."""
     latest: dict[str, Any] = field(default_factory=dict)
     _first: dict[str, Any] = field(default_factory=dict)
     _offset: int = 0
@@ -39,6 +43,8 @@ class Running:
                 block = stream.read()
         except FileNotFoundError:
             return
+        if block:
+            self.heard = time.monotonic()
         self._offset += len(block)
         *lines, self._partial = (self._partial + block).split(b"\n")
         for line in lines:

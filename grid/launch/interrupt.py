@@ -4,12 +4,19 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
+from grid.execution import ExecutionConfig
+from grid.graph import Stage
+from grid.launch.display import Running
+from grid.launch.stopping import END_SECONDS
+
 
 class Interrupts:
     """A context in which the first signal is remembered and the second raises KeyboardInterrupt.
 
     Only in the main thread of a process; elsewhere signals stay what they are.
     """
+
+    cause = ""
 
     def __init__(self) -> None:
         self.asked = False
@@ -29,6 +36,14 @@ class Interrupts:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what `signal` gave
+
+    def seconds(self, stage: Stage, execution: ExecutionConfig) -> float:
+        """What can be resumed may save its state; the rest would only keep the person waiting."""
+        return execution.stop_seconds if stage.resumable else END_SECONDS
+
+    def failed(self, running: Running) -> bool:
+        """Nothing has failed because a person stops it."""
+        return False
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         if self.asked:

@@ -1,6 +1,6 @@
 """What an attempt is told of its stage: job.json, the same for every launcher."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +20,7 @@ def job_of(
     *,
     devices: Sequence[str] | None = None,
     stale: Seen | None = None,
+    batch: Mapping[str, Any] | None = None,
     wait: bool = False,
 ) -> dict[str, Any]:
     """The fields of grid.job.Job. `devices`: the GPUs that it may see; None for no limit."""
@@ -47,6 +48,7 @@ def job_of(
         "locations": dict(stage.locations),
         "command": None if stage.command is None else dict(stage.command),
         "revision": revision(),
+        "batch": None if batch is None else dict(batch),
         "wait": wait,
         "stale": None if stale is None else asdict(stale),
     }

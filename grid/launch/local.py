@@ -1,38 +1,35 @@
 """The local launcher: runs a graph's missing stages side by side on this machine."""
 
 import select
-import socket
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 from grid.errors import StoreError
 from grid.execution import ExecutionConfig
-from grid.graph import DONE, TO_RUN, Graph, Stage, StageId
-from grid.launch.display import Running, display, duration, title
+from grid.graph import DONE, Graph, Stage, StageId
+from grid.launch.death import Deaths, add_cause, write_ending
+from grid.launch.display import Running, display, title
 from grid.launch.gpus import Pool
 from grid.launch.interrupt import Interrupts
 from grid.launch.jobs import job_of
+from grid.launch.policy import Policy
 from grid.launch.report import Blocked, Failure, Report, Timing
 from grid.launch.schedule import Schedule, slots_of
 from grid.launch.servers import Server
+from grid.launch.stopping import Request, Stopping
+from grid.launch.waiting import DONE as MADE
+from grid.launch.waiting import FREE, Waiting
 from grid.lease import Observer
 from grid.machine import cores
-from grid.outcome import FAILED, HELD, STATUS, STOPPED, Outcome
-from grid.publish import write_json
-from grid.signals import death
+from grid.outcome import CRASH, FAILED, HELD, STATUS, STOPPED, STORE, TRANSIENT
 from grid.store import Store
 
 _TICK = 0.25
 """Seconds between two looks at the display and at stages that others hold."""
-_LOOK = 1.0
-"""Seconds between two looks at one lease that another process holds."""
-_END_SECONDS = 2.0
-"""Seconds that a stage which saves no state has to finish when a run is interrupted."""
 _RESTARTS = 3
 
 
@@ -53,84 +50,96 @@ def run(
     be written to. On Ctrl-C or SIGTERM, stages that can be resumed save their state; then, or at
     once on a second signal, KeyboardInterrupt is raised.
     """
-    states = graph.states(store)
-    report = Report(cached=[graph.stages[id] for id, state in states.items() if state == DONE])
-    if TO_RUN not in states.values():
-        return report
-    store.prepare()
-    store.clean()
     execution = execution or ExecutionConfig()
-    launcher = _Launcher(graph, store, states, execution, report, Pool(execution, gpus))
-    launcher.display = display(stream or sys.stderr, len(launcher.schedule.left), live)
+    launcher = Launcher(graph, store, execution, Pool(execution, gpus), Policy())
     with Interrupts() as interrupts:
         try:
-            launcher.work(interrupts)
+            report = launcher.run(interrupts, stream or sys.stderr, live)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Interrupted: {len(report.done)} stages finished in this run and are kept. "
-                "The same command goes on from here."
-            ) from None
-        finally:
-            launcher.close()
+            raise _interrupted(launcher.report) from None
+        if interrupts.asked and launcher.stopped:
+            raise _interrupted(report)
     return report
 
 
-class _Launcher:
+def _interrupted(report: Report) -> KeyboardInterrupt:
+    return KeyboardInterrupt(
+        f"Interrupted: {len(report.done)} stages finished in this run and are kept. "
+        "The same command goes on from here."
+    )
+
+
+class Launcher:
     """The state of one run. Everything happens in one thread, on reports and on the clock."""
 
     def __init__(
-        self,
-        graph: Graph,
-        store: Store,
-        states: dict[StageId, str],
-        execution: ExecutionConfig,
-        report: Report,
-        pool: Pool,
+        self, graph: Graph, store: Store, execution: ExecutionConfig, pool: Pool, policy: Policy
     ) -> None:
         self.graph = graph
         self.store = store
         self.execution = execution
-        self.report = report
         self.pool = pool
+        self.policy = policy
+        states = graph.states(store)
         self.schedule = Schedule(graph, states)
+        cached = [graph.stages[id] for id, state in states.items() if state == DONE]
+        self.report = Report(cached=cached)
+        self.report.workers = execution.workers or max(1, cores() // execution.threads)
         self.display: Any = None
         self._began = time.monotonic()
         self._servers: dict[bool, Server] = {}
         self._restarts = 0
         self._running: dict[str, Running] = {}
-        self._waiting: dict[StageId, tuple[Observer, float]] = {}
+        self._waiting = Waiting(store, policy.wait)
+        self._stopping = Stopping(execution, lambda text: self.display.say(text))
+        self._deaths = Deaths(execution.hang_seconds)
+        self._again: dict[StageId, int] = {}
+        """How often each stage was tried again."""
         self._full: Stage | None = None
         """The stage that found the store full or read-only: nothing is started after it."""
-        self._deadlines: dict[str, float] = {}
-        """When each attempt that was asked to stop is ended."""
-        self._stopping = False
-        report.workers = execution.workers or max(1, cores() // execution.threads)
 
-    def work(self, interrupts: Interrupts) -> None:
-        """Until nothing is left that can run. Raises KeyboardInterrupt after a tidy stop."""
+    @property
+    def stopped(self) -> bool:
+        """Whether it was asked to stop before all was done."""
+        return bool(self._stopping)
+
+    def run(self, request: Request, stream: TextIO, live: bool | None) -> Report:
+        """Until nothing is left that can run, or a stop that was requested is over."""
+        if not self.schedule.left:
+            return self.report
+        self.store.prepare()
+        self.store.clean()
+        self.display = display(stream, len(self.schedule.left), live)
+        try:
+            self._work(request)
+        finally:
+            self._close()
+        return self.report
+
+    def _work(self, request: Request) -> None:
         self._warn()
-        for needs_torch in (True, False):  # the slower import begins first
-            if self.schedule.needs(needs_torch):
-                self._start_server(needs_torch)
+        for imports_torch in (True, False):  # the slower import begins first
+            if self.schedule.needs(imports_torch):
+                self._start_server(imports_torch)
         while True:
-            if interrupts.asked:
-                self._stop()
+            if request.asked:
+                self._stopping.stop(request, self._running, self._servers)
             self._start_ready()
             idle = not self._waiting and not self._importing()
             if not self._running and (idle or self._stopping):
                 break
             self._listen()
             self._look_at_waiting()
+            for hung in self._deaths.hung(self._running.values()):
+                self._servers[hung.stage.imports_torch].kill(hung.folder)
             self.display.tick(list(self._running.values()), len(self.report.done))
-        if self._stopping:
-            raise KeyboardInterrupt
         self.report.wall_seconds = time.monotonic() - self._began
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Ends the servers and whatever they run."""
         for running in self._running.values():
-            if running.stage.needs_torch in self._servers:
-                self._servers[running.stage.needs_torch].kill(running.folder)
+            if running.stage.imports_torch in self._servers:
+                self._servers[running.stage.imports_torch].kill(running.folder)
         for server in self._servers.values():
             server.close()
         self._servers.clear()
@@ -142,62 +151,31 @@ class _Launcher:
         """Says what will be slow: more ranks than there are cores."""
         most = max((self.graph.stages[id].ranks for id in self.schedule.left), default=1)
         threads = most * self.execution.threads
-        if most > 1 and threads > cores():
+        if most > 1 and threads > cores() and self.policy.batch is None:
             self.display.say(
                 f"execution: {most} ranks of {self.execution.threads} threads share {cores()} "
                 "cores of this machine, which is slower than fewer ranks"
             )
 
-    def _stop(self) -> None:
-        """Asks what runs to save its state, and ends what has not stopped in time."""
-        now = time.monotonic()
-        if not self._stopping:
-            self._stopping = True
-            for folder, running in self._running.items():
-                patience = self.execution.stop_seconds if running.stage.resumable else _END_SECONDS
-                self._deadlines[folder] = now + patience
-            self._say_what_is_waited_for()
-        for folder, running in self._running.items():
-            server = self._servers[running.stage.needs_torch]
-            if now < self._deadlines[folder]:
-                server.stop(running.folder)  # each time: it may have just begun, and not heard
-            else:
-                server.kill(running.folder)
-
-    def _say_what_is_waited_for(self) -> None:
-        saving = [each.stage for each in self._running.values() if each.stage.resumable]
-        others = len(self._running) - len(saving)
-        waits = []
-        if saving:
-            names = ", ".join(title(stage) for stage in saving)
-            waits.append(f"{duration(self.execution.stop_seconds)} for the state of {names}")
-        if others:
-            more = " more" if saving else ""
-            stages = "stages" if others > 1 else "stage"
-            waits.append(f"{duration(_END_SECONDS)} for {others}{more} {stages} to finish")
-        if waits:
-            self.display.say(
-                f"Stopping: waiting at most {', '.join(waits)}. Ctrl-C again ends them at once."
-            )
-
     def _importing(self) -> bool:
         """Whether stages are left for a server that is not ready yet."""
         return any(
-            not server.ready and self.schedule.needs(needs_torch)
-            for needs_torch, server in self._servers.items()
+            not server.ready and self.schedule.needs(imports_torch)
+            for imports_torch, server in self._servers.items()
         )
 
-    def _start_server(self, needs_torch: bool) -> None:
+    def _start_server(self, imports_torch: bool) -> None:
         left = (self.graph.stages[id] for id in self.schedule.left)
-        modules = {stage.module for stage in left if stage.needs_torch == needs_torch}
-        kind = "torch" if needs_torch else "light"
-        if needs_torch and self.execution.device != "cpu":
+        alone = (stage for stage in left if stage.ranks == 1)  # ranks import for themselves
+        modules = {stage.module for stage in alone if stage.imports_torch == imports_torch}
+        kind = "torch" if imports_torch else "light"
+        if imports_torch and self.execution.device != "cpu":
             kind, modules = "cold", set()
-        self._servers[needs_torch] = Server(kind, modules, self.execution.threads)
+        self._servers[imports_torch] = Server(kind, modules, self.execution.threads)
 
     def _start_ready(self) -> None:
         workers = self.report.workers
-        ready = [needs_torch for needs_torch, server in self._servers.items() if server.ready]
+        ready = [imports_torch for imports_torch, server in self._servers.items() if server.ready]
         while self._full is None and not self._stopping:
             held = sum(slots_of(each.stage, workers) for each in self._running.values())
             stage = self.schedule.take(ready, workers - held, workers, self.pool)
@@ -209,23 +187,30 @@ class _Launcher:
         if self.store.has(*stage.id):  # another launcher was there
             self._finish(stage)
             return
-        observer = self._waiting.pop(stage.id, (None, 0.0))[0]
+        observer = self._waiting.take(stage.id)
         if observer is None:
             observer = Observer(self.store.lease_folder(*stage.id))
             if not observer.available():
                 self._wait(stage, observer)
                 return
         gpus = self.pool.take(stage)
-        job = job_of(stage, self.store, self.execution, devices=gpus, stale=observer.seen)
+        job = job_of(
+            stage,
+            self.store,
+            self.execution,
+            devices=gpus,
+            stale=observer.seen,
+            batch=self.policy.batch,
+        )
         try:
             folder = self.store.new_attempt(*stage.id, job)
         except StoreError as error:
             self.pool.give_back(gpus)
-            self._fail(stage, str(error), "store", None)
+            self._fail(stage, str(error), STORE, None)
             return
         running = Running(stage=stage, folder=folder, gpus=gpus)
         self._running[str(folder)] = running
-        self._servers[stage.needs_torch].run(folder)
+        self._servers[stage.imports_torch].run(folder)
         self.display.started(running)
 
     def _listen(self) -> None:
@@ -266,54 +251,72 @@ class _Launcher:
             self._finish(stage)
         elif record["status"] == STATUS[STOPPED]:
             self.display.ended(running, "stopped")
+            if self._stopping.cause:
+                add_cause(running, outcome, self._stopping.cause)
             self._stopped(stage)
-        elif outcome is not None:
+        elif outcome is not None and not (self._stopping.cause and outcome["kind"] in TRANSIENT):
             self.display.ended(running, "failed")
             self._fail(stage, outcome["message"], outcome["kind"], log)
-        elif self._stopping:
-            self._write_outcome(running, STOPPED, _unsaved(running))
+        elif self._stopping and not running.hung:  # what ends a job kills its ranks, too
+            state, kind, message = self._stopping.verdict(running)
+            write_ending(running, state, kind, message)
             self.display.ended(running, "ended")
-            self._stopped(stage)
+            if state == FAILED:
+                self._fail(stage, message, kind, log)
+            else:
+                self._stopped(stage)
         else:
-            self._died(running, f"its process {death(record['status'])}")
+            self._died(running, *self._deaths.cause(running, record["status"]))
 
-    def _died(self, running: Running, message: str) -> None:
+    def _died(self, running: Running, kind: str, message: str) -> None:
         """An attempt's process ended without a word: its outcome is written for it."""
-        self._write_outcome(running, FAILED, message)
+        write_ending(running, FAILED, kind, message)
         self.display.ended(running, "failed")
-        self._fail(running.stage, message, "crash", running.folder / "log")
-
-    def _write_outcome(self, running: Running, state: str, message: str) -> None:
-        kind = "crash" if state == FAILED else ""
-        outcome = Outcome(state=state, kind=kind, message=message, host=socket.gethostname())
-        with suppress(OSError):
-            write_json(running.folder / "outcome.json", asdict(outcome))
+        self._fail(running.stage, message, kind, running.folder / "log")
 
     def _stopped(self, stage: Stage) -> None:
         """It saved its state, and is left to the next run; so is what waits for it."""
-        self._waiting.pop(stage.id, None)
+        self._waiting.take(stage.id)
         self.report.stopped.append(stage)
+        self._block(stage)
+
+    def _leave(self, stage: Stage) -> None:
+        """Another process works on it: that one, or a later run, goes on with what waits for it."""
+        self._waiting.take(stage.id)
+        self.report.held.append(stage)
+        self._block(stage)
+
+    def _block(self, stage: Stage) -> None:
+        """What waits for this stage cannot run now."""
         for each in self.schedule.fail(stage.id):
             self.report.blocked.append(Blocked(stage=each, because=stage))
 
     def _finish(self, stage: Stage) -> None:
-        self._waiting.pop(stage.id, None)
+        self._waiting.take(stage.id)
         self.report.done.append(stage)
         self.schedule.finish(stage.id)
 
     def _fail(self, stage: Stage, message: str, kind: str, log: Path | None) -> None:
-        self._waiting.pop(stage.id, None)
+        self._waiting.take(stage.id)
+        again = self._again.get(stage.id, 0)
+        if kind in TRANSIENT and again < self.policy.retries and not self._stopping:
+            self._again[stage.id] = again + 1
+            self.display.say(
+                f"{title(stage)}: {message.partition(chr(10))[0]}; "
+                f"tried again ({again + 1} of {self.policy.retries})"
+            )
+            self.schedule.put_back(stage.id)
+            return
         self.report.failed.append(Failure(stage=stage, message=message, kind=kind, log=log))
-        blocked = self.schedule.fail(stage.id)
-        self.report.blocked += [Blocked(stage=each, because=stage) for each in blocked]
-        if kind == "store" and self._full is None:
+        self._block(stage)
+        if kind == STORE and self._full is None:
             # Every other stage would meet the same full or read-only disk.
             self._full = stage
             under_way = {each.stage.id for each in self._running.values()}
             for each in self.graph.order():
                 if each.id in self.schedule.left and each.id not in under_way:
                     self.schedule.left.discard(each.id)
-                    self._waiting.pop(each.id, None)
+                    self._waiting.take(each.id)
                     self.report.blocked.append(Blocked(stage=each, because=stage))
 
     def _wait(self, stage: Stage, observer: Observer) -> None:
@@ -321,44 +324,35 @@ class _Launcher:
             self.schedule.left.discard(stage.id)
             self.report.blocked.append(Blocked(stage=stage, because=self._full))
             return
-        if stage.id not in self._waiting:
+        if not self.policy.wait and observer.alive:
+            self._leave(stage)
+            return
+        if stage.id not in self._waiting and self.policy.wait:
             self.display.say(f"{title(stage)}: another process works on it; waiting for it")
-        self._waiting[stage.id] = (observer, time.monotonic() + _LOOK)
+        self._waiting.add(stage, observer)
 
     def _look_at_waiting(self) -> None:
-        now = time.monotonic()
-        for id, (observer, due) in list(self._waiting.items()):
-            if now < due:
-                continue
-            if self.store.has(*id):
-                self._finish(self.graph.stages[id])
-            elif observer.available():
-                self._waiting[id] = (observer, float("inf"))
+        for id, state in self._waiting.look():
+            stage = self.graph.stages[id]
+            if state == MADE:
+                self._finish(stage)
+            elif state == FREE:
                 self.schedule.put_back(id)
             else:
-                self._waiting[id] = (observer, now + _LOOK)
+                self._leave(stage)
 
-    def _server_died(self, needs_torch: bool) -> None:
-        server = self._servers.pop(needs_torch)
+    def _server_died(self, imports_torch: bool) -> None:
+        server = self._servers.pop(imports_torch)
         message = server.obituary()
         server.close()
         for folder, running in list(self._running.items()):
-            if running.stage.needs_torch == needs_torch:
-                self._died(self._forget(folder), message)
+            if running.stage.imports_torch == imports_torch:
+                self._died(self._forget(folder), *self._deaths.of_server(server.status, message))
         self._restarts += 1
         if server.ready and self._restarts <= _RESTARTS:
-            if self.schedule.needs(needs_torch) and not self._stopping:
-                self._start_server(needs_torch)
+            if self.schedule.needs(imports_torch) and not self._stopping:
+                self._start_server(imports_torch)
             return
         for stage in self.graph.order():
-            if stage.id in self.schedule.left and stage.needs_torch == needs_torch:
-                self._fail(stage, message, "crash", None)
-
-
-def _unsaved(running: Running) -> str:
-    """What is said of a stage that was ended because it did not stop in time."""
-    running.refresh()
-    if "step" not in running.latest:
-        return "stopped before it had saved its state"
-    step, total = running.latest["step"], running.latest["total"]
-    return f"stopped at step {step} of {total}, before it had saved its state there"
+            if stage.id in self.schedule.left and stage.imports_torch == imports_torch:
+                self._fail(stage, message, CRASH, None)

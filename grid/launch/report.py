@@ -13,7 +13,7 @@ class Failure:
     stage: Stage
     message: str
     kind: str
-    """`input` (a user's mistake), `store` (disk full, read-only) or `crash` (see the log)."""
+    """The cause, as in `grid.outcome.CAUSES`."""
     log: Path | None
 
 
@@ -53,6 +53,8 @@ class Report:
     blocked: list[Blocked] = field(default_factory=list)
     stopped: list[Stage] = field(default_factory=list)
     """Asked to stop, by someone else than the launcher; the next run goes on with them."""
+    held: list[Stage] = field(default_factory=list)
+    """Left to other processes that work on them."""
     unwritten: str | None = None
     """Why the results could not be written into the study's folder; None if they are there."""
     timings: dict[StageId, Timing] = field(default_factory=dict)
@@ -61,8 +63,14 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        missing = self.failed or self.blocked or self.stopped
+        missing = self.failed or self.blocked or self.stopped or self.held
         return not missing and self.unwritten is None
+
+    @property
+    def ids(self) -> set[StageId]:
+        """The stages that were to be run, however that ended."""
+        unable = [each.stage for each in self.failed] + [each.stage for each in self.blocked]
+        return {stage.id for stage in [*self.done, *self.stopped, *self.held, *unable]}
 
     @property
     def span(self) -> float:

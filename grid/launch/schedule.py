@@ -25,7 +25,7 @@ class Schedule:
                 self.put_back(id)
 
     def take(self, kinds: Collection[bool], slots: int, workers: int, pool: Pool) -> Stage | None:
-        """The first ready stage of these kinds (`needs_torch`), if the free slots hold it.
+        """The first ready stage of these kinds (`imports_torch`), if the free slots hold it.
 
         One that needs more slots than are free is not overtaken, or it might wait for ever; one
         that needs more GPUs is overtaken only by stages that need none.
@@ -39,7 +39,7 @@ class Schedule:
             needs = pool.needs(stage)
             if needs > free:
                 free = 0
-            if stage.needs_torch not in kinds or needs > free:
+            if stage.imports_torch not in kinds or needs > free:
                 passed.append(item)
                 continue
             if slots_of(stage, workers) <= slots:
@@ -78,9 +78,9 @@ class Schedule:
                     reached.append(consumer)
         return sorted(blocked, key=lambda stage: self._rank[stage.id])
 
-    def needs(self, needs_torch: bool) -> bool:
+    def needs(self, imports_torch: bool) -> bool:
         """Whether a stage of this kind is left."""
-        return any(self._graph.stages[id].needs_torch == needs_torch for id in self.left)
+        return any(self._graph.stages[id].imports_torch == imports_torch for id in self.left)
 
 
 def slots_of(stage: Stage, workers: int) -> int:

@@ -47,7 +47,7 @@ class _Server:
         self._wakes = wakes
         signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGINT, signal.SIGTERM):  # the launcher decides what they stop
+        for number in (signal.SIGINT, *STOPS):  # the launcher decides what they stop
             signal.signal(number, signal.SIG_IGN)
 
     def serve(self) -> None:

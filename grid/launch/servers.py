@@ -74,6 +74,11 @@ class Server:
         self.ready = self.ready or any(report["event"] == "ready" for report in reports)
         return reports
 
+    @property
+    def status(self) -> int:
+        """The exit status of one that has ended (negative: a signal)."""
+        return self._process.wait()
+
     def obituary(self) -> str:
         """Why it ended: its status and the end of what it printed."""
         status = self._process.wait()

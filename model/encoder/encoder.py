@@ -40,18 +40,21 @@ class Encoder(nn.Module):
         tokens_BT: Tensor,
         keep_BT: Tensor | None = None,
         languages_B: Tensor | None = None,
+        first_only: bool = False,
     ) -> Tensor:
         """Contextual vectors [B, T, H]; `keep_BT` is False at padding, None if there is none.
 
         `languages_B` says each text's row of the language table, for the model that has one.
+        `first_only` gives those of <s> [B, 1, H], and spares most of the last layer.
         """
         hidden_BTH = self.embeddings(tokens_BT, keep_BT, languages_B)
-        for layer in self.layer:
+        for number, layer in enumerate(self.layer, 1):
+            last = first_only and number == len(self.layer)
             if self.activation_checkpointing and self.training:
                 # Restores PyTorch's random state, from which every dropout mask follows.
-                hidden_BTH = checkpoint(layer, hidden_BTH, keep_BT, use_reentrant=False)
+                hidden_BTH = checkpoint(layer, hidden_BTH, keep_BT, last, use_reentrant=False)
             else:
-                hidden_BTH = layer(hidden_BTH, keep_BT)
+                hidden_BTH = layer(hidden_BTH, keep_BT, last)
         return hidden_BTH if self.norm is None else self.norm(hidden_BTH)
 
 

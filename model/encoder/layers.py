@@ -48,7 +48,7 @@ class Embeddings(nn.Module):
             position = table[FIRST_POSITION : FIRST_POSITION + length]
         else:
             keep = keep_BT.long()
-            position = functional.embedding(keep.cumsum(1) * keep + PAD, table)
+            position = functional.embedding(keep.cumsum(1) * keep + PAD, table, padding_idx=PAD)
         hidden_BTH = self.word_embeddings(tokens_BT) + (
             position + self.token_type_embeddings.weight
         )
@@ -72,7 +72,10 @@ class Attention(nn.Module):
         self.dense = nn.Linear(config.width, config.width)
         self.dropout = config.attention_dropout
 
-    def forward(self, hidden_BTH: Tensor, keep_BT: Tensor | None) -> Tensor:
+    def forward(
+        self, hidden_BTH: Tensor, keep_BT: Tensor | None, first_only: bool = False
+    ) -> Tensor:
+        """What each token, or the first one only, gathers from all."""
         B, T, _ = hidden_BTH.shape
         A, D = self.heads, self.head_size
         # One matrix product and one copy for all three: small models are bound by such calls.
@@ -83,6 +86,7 @@ class Attention(nn.Module):
                 torch.cuda.manual_seed(draw_seed(self.tensor_rank))
             mask = None if keep_BT is None else keep_BT[:, None, None, :]
             query, key, value = qkv.unbind(0)
+            query = query[:, :, :1] if first_only else query
             context_BATD = functional.scaled_dot_product_attention(
                 query,
                 key,
@@ -91,14 +95,15 @@ class Attention(nn.Module):
                 dropout_p=rate,
             )
         else:
-            context_BATD = self._attend_by_products(qkv, keep_BT)
-        return self.dense(context_BATD.transpose(1, 2).reshape(B, T, A * D))
+            context_BATD = self._attend_by_products(qkv, keep_BT, first_only)
+        return self.dense(context_BATD.transpose(1, 2).reshape(B, -1, A * D))
 
-    def _attend_by_products(self, qkv: Tensor, keep_BT: Tensor | None) -> Tensor:
+    def _attend_by_products(self, qkv: Tensor, keep_BT: Tensor | None, first_only: bool) -> Tensor:
         """Attention as bmm, softmax, bmm: on CPUs 1.5 (fp32) to 3 times (bf16) as fast, in
         training, as PyTorch's fused one (benchmarks/small_models.md)."""
         _, B, A, T, D = qkv.shape
         query, key, value = qkv.reshape(3, B * A, T, D).unbind(0)
+        query = query[:, :1] if first_only else query
         scores = torch.baddbmm(
             query.new_empty(1), query, key.transpose(1, 2), beta=0, alpha=1 / math.sqrt(D)
         )
@@ -107,10 +112,10 @@ class Attention(nn.Module):
             scores = scores.masked_fill(hide.reshape(B * A, 1, T), -math.inf)
         weights = scores.softmax(-1)
         if not self.training or self.dropout == 0.0:
-            return torch.bmm(weights, value).view(B, A, T, D)
+            return torch.bmm(weights, value).view(B, A, -1, D)
         kept = weights * mask(weights, self.dropout, self.tensor_rank)
         context = torch.baddbmm(value.new_empty(1), kept, value, beta=0, alpha=scale(self.dropout))
-        return context.view(B, A, T, D)
+        return context.view(B, A, -1, D)
 
 
 class Layer(nn.Module):
@@ -133,11 +138,15 @@ class Layer(nn.Module):
     def feed_forward(self, hidden_BTH: Tensor) -> Tensor:
         return self.output(functional.gelu(self.intermediate(hidden_BTH)))
 
-    def forward(self, x_BTH: Tensor, keep_BT: Tensor | None) -> Tensor:
+    def forward(self, x_BTH: Tensor, keep_BT: Tensor | None, first_only: bool = False) -> Tensor:
+        """The tokens' vectors, or [B, 1, H]: the first one's, and nothing that only others need."""
+        own_BTH = x_BTH[:, :1] if first_only else x_BTH
         if self.pre_norm:
-            x_BTH = self._add(x_BTH, self.attention(self.attention_norm(x_BTH), keep_BT))
+            seen_BTH = self.attention_norm(x_BTH)
+            x_BTH = self._add(own_BTH, self.attention(seen_BTH, keep_BT, first_only))
             return self._add(x_BTH, self.feed_forward(self.output_norm(x_BTH)))
-        x_BTH = self.attention_norm(self._add(x_BTH, self.attention(x_BTH, keep_BT)))
+        seen_BTH = self.attention(x_BTH, keep_BT, first_only)
+        x_BTH = self.attention_norm(self._add(own_BTH, seen_BTH))
         return self.output_norm(self._add(x_BTH, self.feed_forward(x_BTH)))
 
     def _add(self, residual_BTH: Tensor, x_BTH: Tensor) -> Tensor:

@@ -1,277 +1,208 @@
-"""Stage `finetuning`: trains a classifier in one language, tests it in all (zero-shot transfer)."""
+"""Stage `finetuning`: trains one model of one regime on a task, and tests it in each language.
+
+Writes scores.json, predictions.parquet, training.json (what was tried, validated and lost in
+tokens) and, where they are asked for, the weights.
+"""
 
 import json
-import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
-from model.config import PretrainingConfig
 from model.context import Context
 from model.encoder.description import read_description, seen
-from model.encoder.encoder import Encoder, derived_seed, initialise, language_rows
 from model.encoder.files import read_encoder
-from model.encoder.heads import ClassificationHead
-from model.errors import InputError, Stopped
 from model.stages import FinetuningStage
-from model.tasks.xnli import LABELS, Example, read_test, read_train
+from model.tasks import finetuned_model, learning_rates, metrics
+from model.tasks.catalogue import TASKS, Task
+from model.tasks.examples import gold
+from model.tasks.forms import form_of
+from model.tasks.forms.form import Form, Sequences
+from model.tasks.learning_rates import Tried
+from model.tasks.predictions import frame
+from model.tasks.task_batches import batches, padding
+from model.tasks.task_examples import TaskExamples, read_examples
+from model.tasks.task_model import TaskModel, predict
+from model.tasks.task_training import Outcome, Training, Weights
 from model.text import tokenizer as tokenizers
-from model.text.tokenizer import BOS, EOS, PAD, Tokenizer
-from model.training import checkpoint
-from model.training.divergence import LossWatch
-from model.training.engine import Engine, prepare
-from model.training.moments import Moments
-from model.training.schedule import learning_rate
-
-ADVICE = "Try a lower tasks.*.learning_rate, a longer tasks.*.warmup, or fp32."
-_POOL = 50
-"""Batches that are sorted by length together: padding costs more time than order gives."""
-_TEST_BATCH = 128
-
-
-class Classifier(nn.Module):
-    """The encoder with a classification head on <s>."""
-
-    def __init__(self, encoder: Encoder, classes: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.head = ClassificationHead(encoder.config.width, classes, encoder.config.dropout)
-
-    def logits(
-        self, tokens_BT: Tensor, keep_BT: Tensor, languages_B: Tensor | None = None
-    ) -> Tensor:
-        """Scores [B, classes]."""
-        return self.head(self.encoder(tokens_BT, keep_BT, languages_B))
-
-    def forward(
-        self,
-        tokens_BT: Tensor,
-        keep_BT: Tensor,
-        labels_B: Tensor,
-        languages_B: Tensor | None = None,
-    ) -> Tensor:
-        """Mean cross-entropy in nats."""
-        scores_BC = self.logits(tokens_BT, keep_BT, languages_B).float()
-        return functional.cross_entropy(scores_BC, labels_B)
-
-
-@dataclass(kw_only=True)
-class Encoded:
-    """Examples as ids, <s> premise </s></s> hypothesis </s>, with their labels."""
-
-    tokens: list[list[int]]
-    labels: list[int]
+from model.text.tokenizer import Tokenizer
+from model.training.engine import prepare
 
 
 def run(config: FinetuningStage, inputs: dict[str, Path], output: Path, context: Context) -> None:
-    """Writes scores.json and predictions.parquet (language, index, gold, predicted)."""
+    """See the module; scores are rows with task, regime, language, split, metric and value."""
     prepare(context.device, context.threads)
-    task = config.config
+    task = TASKS[config.task]
+    form = form_of(task, config.config)
+    examples = read_examples(config, inputs["task"], context)
     tokenizer = tokenizers.load(inputs["tokenizer"])
-    train_file, test_file = _files(inputs["task"], task.train_language, context)
-    train = encode(read_train(train_file, task.train_examples), tokenizer, task.max_length)
-    tests = read_test(test_file, sorted(config.languages), task.test_examples)
-    if not tests:
-        raise InputError(
-            f"{test_file}: expected examples in one of {', '.join(sorted(config.languages))}, "
-            "found none"
-        )
     description = read_description(inputs["pretraining"])
-    rows = {code: description.language_row(code) for code in (*tests, task.train_language)}
-    model = Classifier(read_encoder(inputs["pretraining"]), len(LABELS))
-    initialise(model.head, model.encoder.config, derived_seed("head", config.seed))
-    weights = _train(config, model, train, rows[task.train_language], context)
-    model = model.float().to(context.device)
-    model.load_state_dict(weights)
-    model.eval()
-    exposure = json.loads((inputs["pretraining"] / "exposure.json").read_text(encoding="utf-8"))
-    scores: list[dict[str, Any]] = []
-    frames = []
-    for language, examples in tests.items():
-        encoded = encode(examples, tokenizer, task.max_length)
-        predicted = predict(model, encoded.tokens, context.device, rows[language])
-        known = seen(exposure, language)
-        scores += score(config.task, language, encoded.labels, predicted, known)
-        frames.append(_frame(language, encoded.labels, predicted))
-    text = json.dumps(scores, sort_keys=True, indent=1, ensure_ascii=False)
-    (output / "scores.json").write_text(text + "\n", encoding="utf-8")
-    polars.concat(frames).write_parquet(output / "predictions.parquet")
 
+    def fresh() -> TaskModel:
+        encoder = read_encoder(inputs["pretraining"], config.milestone)
+        return TaskModel(encoder, form, config.seed)
 
-def encode(examples: list[Example], tokenizer: Tokenizer, longest: int) -> Encoded:
-    """Pairs as ids, at most `longest` of them: the longer sentence is cut first."""
-    first = tokenizer.encode_batch([example.premise for example in examples])
-    second = tokenizer.encode_batch([example.hypothesis for example in examples])
-    tokens = []
-    for a, b in zip(first, second, strict=True):
-        room = max(2, longest - 4)
-        if len(a) + len(b) > room:
-            shorter = min(len(a), len(b), (room + 1) // 2)
-            kept = room - shorter
-            a, b = (a[:kept], b[:shorter]) if len(a) >= len(b) else (a[:shorter], b[:kept])
-        tokens.append([BOS, *a, EOS, EOS, *b, EOS])
-    return Encoded(tokens=tokens, labels=[example.label for example in examples])
+    def row(language: str) -> int | None:
+        return description.language_row(_read_in(config, language))
 
-
-def score(
-    task: str, language: str, gold: Sequence[int], predicted: Sequence[int], seen: bool | None
-) -> list[dict[str, Any]]:
-    """Accuracy, and that of always answering the commonest label of this very test."""
-    right = sum(a == b for a, b in zip(gold, predicted, strict=True))
-    majority = max(Counter(gold).values())
-    shared = {"task": task, "language": language, "n": len(gold), "seen": seen}
-    return [
-        {**shared, "metric": "accuracy", "value": right / len(gold)},
-        {**shared, "metric": "majority_accuracy", "value": majority / len(gold)},
-    ]
-
-
-@torch.no_grad()
-def predict(
-    model: Classifier, tokens: list[list[int]], device: str, language: int | None = None
-) -> list[int]:
-    """The likeliest label of each pair; `language` is a row of the model's language table."""
-    order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-    predicted = [0] * len(tokens)
-    for start in range(0, len(order), _TEST_BATCH):
-        chosen = order[start : start + _TEST_BATCH]
-        padded, keep = _padded([tokens[index] for index in chosen])
-        languages = language_rows(language, padded, device)
-        scores = model.logits(padded.to(device), keep.to(device), languages)
-        for index, answer in zip(chosen, scores.argmax(-1).tolist(), strict=True):
-            predicted[index] = answer
-    return predicted
-
-
-def batches(lengths: Sequence[int], size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Indices of one epoch's batches: shuffled, sorted by length within pools, shuffled again."""
-    generator = np.random.Philox(key=derived_seed("order", seed, epoch))
-    order = _shuffled(len(lengths), generator)
-    found: list[list[int]] = []
-    for start in range(0, len(order), size * _POOL):
-        pool = sorted(order[start : start + size * _POOL], key=lambda i: lengths[i])
-        found += [pool[first : first + size] for first in range(0, len(pool), size)]
-    return [found[index] for index in _shuffled(len(found), generator)]
-
-
-def _shuffled(count: int, generator: np.random.Philox) -> list[int]:
-    """0 to count - 1 in the order of raw words, which NumPy never changes; its shuffles it may."""
-    return np.argsort(generator.random_raw(count), kind="stable").tolist()
-
-
-def _train(
-    config: FinetuningStage,
-    model: Classifier,
-    train: Encoded,
-    language: int | None,
-    context: Context,
-) -> dict[str, Tensor]:
-    """The fp32 weights after all epochs; goes on from a checkpoint where there is one.
-
-    Raises DivergenceError, and Stopped if the context asks for it; both leave a checkpoint.
-    """
-    task = config.config
-    recipe = PretrainingConfig(
-        learning_rate=task.learning_rate,
-        weight_decay=task.weight_decay,
-        precision=task.precision,
-    )
-    each = -(-len(train.tokens) // task.batch_size)
-    total = each * task.epochs
-    watch = LossWatch(
-        spike=context.spike, targets=task.batch_size, name="fine-tuning", advice=ADVICE
-    )
-    with Engine(model, recipe, context=context) as engine:
-        state = checkpoint.restore(context.work, engine)
-        start = 0
-        if state is not None:
-            start = state["step"]
-            watch.load(state["watch"])
-        moments = Moments(context)
-        losses: list[Tensor] = []
-        for step, chosen in _steps(config, train, start, each):
-            torch.manual_seed(derived_seed("dropout", config.seed, step))
-            rate = learning_rate(step, peak=task.learning_rate, warmup=task.warmup, total=total)
-            padded, keep = _padded([train.tokens[index] for index in chosen])
-            labels = torch.tensor([train.labels[index] for index in chosen])
-            languages = language_rows(language, padded, "cpu")
-            losses.append(engine.step([(padded, keep, labels, languages)], rate))
-            done = step + 1
-            due = moments.after_update(report=done == total)
-            if not due.report:
-                continue
-            found = torch.stack(losses).tolist()
-            for number, loss in enumerate(found, done - len(losses) + 1):
-                watch.add(number, loss)
-            losses.clear()
-            context.progress(done, total, loss=found[-1])
-            moments.reported()
-            if done == total or not (due.save or due.stop):
-                continue
-            began = time.monotonic()
-            if watch.sound:
-                checkpoint.save(context.work, done, engine, {"watch": watch.state()})
-                moments.saved(began)
-            if due.stop:
-                raise Stopped(f"stopped after update {done} of {total}")
-        return dict(engine.weights())
-
-
-def _steps(
-    config: FinetuningStage, train: Encoded, start: int, each: int
-) -> Iterator[tuple[int, list[int]]]:
-    """Update numbers from `start` on, with the examples of each."""
-    lengths = [len(tokens) for tokens in train.tokens]
-    task = config.config
-    for epoch in range(start // each, task.epochs):
-        for number, chosen in enumerate(batches(lengths, task.batch_size, config.seed, epoch)):
-            if epoch * each + number >= start:
-                yield epoch * each + number, chosen
-
-
-def _padded(sequences: list[list[int]]) -> tuple[Tensor, Tensor]:
-    """Tokens [B, T], padded at the end, and True at real ones."""
-    tokens = torch.full((len(sequences), max(map(len, sequences))), PAD)
-    for row, sequence in enumerate(sequences):
-        tokens[row, : len(sequence)] = torch.tensor(sequence)
-    return tokens, tokens != PAD
-
-
-def _files(task: Path, language: str, context: Context) -> tuple[Path, Path]:
-    """The training and test file that the task artifact names."""
-    facts = json.loads((task / "task.json").read_text(encoding="utf-8"))
-    if facts["synthetic"]:
-        root = task
-    elif facts["source"] in context.locations:
-        root = Path(context.locations[facts["source"]])
-    else:
-        raise InputError(
-            f"locations.{facts['source']}: expected the folder of this task's files, found no "
-            f"such location among {', '.join(sorted(context.locations)) or 'none'}"
+    # Every language is looked up before any work is done.
+    rows = {code: row(code) for code in sorted({*examples.test, *examples.validation})}
+    scorer = Scorer(config, task, form, fresh().to(context.device), tokenizer, rows, context.device)
+    training = _training(config, form, examples, tokenizer, description.language_row, scorer)
+    if config.config.keep_weights:
+        finetuned_model.write_description(
+            output / "model", task, inputs["pretraining"], inputs["tokenizer"]
         )
-    return root / facts["train"].format(language=language), root / facts["test"]
+    outcome, tried = learning_rates.train(training, fresh, config.config.rates, context)
+
+    scorer.load(outcome.weights)
+    exposure = json.loads((inputs["pretraining"] / "exposure.json").read_text(encoding="utf-8"))
+    frames, scores = [], []
+    for split, languages in (("validation", examples.validation), ("test", examples.test)):
+        for language, found in languages.items():
+            predicted = scorer.predict(split, language, found)
+            frames.append(frame(split, language, found, predicted))
+            shared = {
+                "task": config.task,
+                "regime": config.regime,
+                "language": language,
+                "n": len(found),
+                "seen": seen(exposure, _read_in(config, language)),
+                "split": split,
+            }
+            values = scorer.values(language, found, predicted)
+            if split == "test":
+                values |= _baseline(config, task, language, examples)
+            scores += [{**shared, "metric": name, "value": values[name]} for name in values]
+    _write(output / "scores.json", scores)
+    polars.concat(frames).write_parquet(output / "predictions.parquet")
+    _write(output / "training.json", _told(training, outcome, tried, scorer))
+    if config.config.keep_weights:
+        finetuned_model.write_weights(
+            output / "model", task, inputs["pretraining"], outcome.weights
+        )
 
 
-def _frame(language: str, gold: Sequence[int], predicted: Sequence[int]) -> polars.DataFrame:
-    return polars.DataFrame(
-        {
-            "language": [language] * len(gold),
-            "index": list(range(len(gold))),
-            "gold": [LABELS[label] for label in gold],
-            "predicted": [LABELS[label] for label in predicted],
-        },
-        schema={
-            "language": polars.String,
-            "index": polars.Int64,
-            "gold": polars.String,
-            "predicted": polars.String,
-        },
+class Scorer:
+    """A model of its own, in fp32, that validates and tests whatever weights it is given."""
+
+    def __init__(
+        self,
+        config: FinetuningStage,
+        task: Task,
+        form: Form,
+        model: TaskModel,
+        tokenizer: Tokenizer,
+        rows: Mapping[str, int | None],
+        device: str,
+    ) -> None:
+        self._config = config
+        self._task = task
+        self._form = form
+        self._model = model
+        self._tokenizer = tokenizer
+        self._rows = rows
+        self._device = device
+        self._encoded: dict[tuple[str, str], Sequences] = {}
+        self.counts: dict[str, dict[str, dict[str, int]]] = {}
+        """What tokens could and could not represent, by split and language."""
+
+    def load(self, weights: Weights) -> None:
+        self._model.load_state_dict(weights)
+
+    def predict(self, split: str, language: str, examples: list[Any]) -> list[Any]:
+        """An answer to each; the examples of a split and language are always the same ones."""
+        key = (split, language)
+        if key not in self._encoded:
+            self._encoded[key] = self._form.encode(examples, self._tokenizer)
+            self.counts.setdefault(split, {})[language] = dict(+self._encoded[key].counts)
+        return predict(
+            self._model,
+            self._form,
+            examples,
+            self._encoded[key],
+            self._device,
+            self._rows[language],
+        )
+
+    def values(self, language: str, examples: list[Any], predicted: list[Any]) -> dict[str, float]:
+        """Every metric of the task."""
+        text = _read_in(self._config, language)
+        return metrics.score(self._task, text, [gold(each) for each in examples], predicted)
+
+    def main(self, examples: Mapping[str, list[Any]], weights: Weights) -> dict[str, float]:
+        """The main metric of each language's validation."""
+        self.load(weights)
+        return {
+            language: self.values(language, found, self.predict("validation", language, found))[
+                self._task.main_metric
+            ]
+            for language, found in examples.items()
+        }
+
+
+def _training(
+    config: FinetuningStage,
+    form: Form,
+    examples: TaskExamples,
+    tokenizer: Tokenizer,
+    row: Callable[[str], int | None],
+    scorer: Scorer,
+) -> Training:
+    """The training examples of all languages as one, and how it is validated."""
+    sequences = Sequences()
+    rows: list[int | None] = []
+    for language, found in examples.train.items():
+        encoded = form.encode(found, tokenizer)
+        rows += [row(language)] * len(encoded.tokens)
+        sequences.extend(encoded)
+    validated = examples.validation
+    return Training(
+        config=config.config,
+        form=form,
+        seed=config.seed,
+        sequences=sequences,
+        rows=rows,
+        validate=(lambda weights: scorer.main(validated, weights)) if validated else None,
+        rates=len(config.config.rates),
     )
+
+
+def _read_in(config: FinetuningStage, language: str) -> str:
+    """The language that a test text is in: translate-test translates it."""
+    translated = config.regime == "translate-test" and language not in config.train_languages
+    return config.train_languages[0] if translated else language
+
+
+def _baseline(
+    config: FinetuningStage, task: Task, language: str, examples: TaskExamples
+) -> dict[str, float]:
+    """What it is worth to learn nothing but how often each answer is right."""
+    train = [example for found in examples.train.values() for example in found]
+    found = metrics.baseline(task, _read_in(config, language), train, examples.test[language])
+    return {f"majority_{name}": value for name, value in found.items()}
+
+
+def _told(
+    training: Training, outcome: Outcome, tried: list[Tried], scorer: Scorer
+) -> dict[str, Any]:
+    """What became of the training, for training.json."""
+    lengths = [len(tokens) for tokens in training.sequences.tokens]
+    first = batches(lengths, training.config.batch_size, training.seed, 0)
+    return {
+        "updates": outcome.updates,
+        "tested_update": outcome.update,
+        "tried": [asdict(each) for each in tried],
+        "sequences": len(lengths),
+        "tokens": sum(lengths),
+        "padding": padding(lengths, first),
+        "counts": {"train": dict(+training.sequences.counts), **scorer.counts},
+    }
+
+
+def _write(path: Path, value: Any) -> None:
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")

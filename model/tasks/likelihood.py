@@ -4,12 +4,15 @@ Bits per byte are pseudo-log-likelihoods (Salazar et al. 2020) of spans: all tok
 masked together, the spans of a sequence are spread over `passes` passes, every span is masked
 once, and -log2 p of its tokens is summed and divided by the UTF-8 bytes of all spans. White space
 is not counted. <unk> is not predicted; it costs 8 bits for each byte that it stands for.
+
+Pseudo-perplexity, where it is asked for, is the same paper's own number: e to the mean of -ln p of
+all pieces, each masked alone. It depends on how a tokenizer cuts text; bits per byte do not.
 """
 
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +42,7 @@ def run(config: EvaluationStage, inputs: dict[str, Path], output: Path, context:
     prepare(context.device, context.threads)
     tokenizer = tokenizers.load(inputs["tokenizer"])
     trained = inputs["pretraining"]
-    model = read_language_model(trained).to(context.device).eval()
+    model = read_language_model(trained, config.milestone).to(context.device).eval()
     exposure = json.loads((trained / "exposure.json").read_text(encoding="utf-8"))
     description = read_description(trained)
     longest = description.sequence_length - 2
@@ -67,6 +70,12 @@ def run(config: EvaluationStage, inputs: dict[str, Path], output: Path, context:
         shared = {"task": "likelihood", "language": language, "n": text.bytes}
         shared["seen"] = seen(exposure, language)
         rows += [{**shared, "metric": name, "value": value} for name, value in values.items()]
+        if limits.pseudo_perplexity_bytes:
+            part = limited_text(units, limits.span, limits.pseudo_perplexity_bytes)
+            cut = ScoredText.cut(part, tokenizer, limits.span, longest)
+            value = pseudo_perplexity(model, cut.sequences, tokenizer.mask, table[language])
+            shared["n"] = len(cut.known_tokens)
+            rows.append({**shared, "metric": "pseudo_perplexity", "value": value})
     context.progress(len(languages), len(languages))
     scores = json.dumps(rows, sort_keys=True, indent=1, ensure_ascii=False)
     (output / "scores.json").write_text(scores + "\n", encoding="utf-8")
@@ -145,6 +154,24 @@ def model_bits(
             nats = torch.logsumexp(scores, 1) - chosen
             bits += float(nats.double().sum()) / math.log(2)
     return bits
+
+
+def pseudo_perplexity(
+    model: MaskedLanguageModel, text: list[list[Span]], mask: int, language: int | None = None
+) -> float:
+    """e to the mean of -ln p of all pieces but <unk>, each masked alone (Salazar et al. 2020)."""
+    alone = [
+        [replace(span, tokens=[token]) for span in sequence for token in span.tokens]
+        for sequence in text
+    ]
+    known = sum(token != UNK for sequence in text for span in sequence for token in span.tokens)
+    if not known:
+        raise InputError(
+            "evaluation.pseudo_perplexity_bytes: expected held-out text with known pieces within "
+            "it, found none. Raise it"
+        )
+    passes = max(map(len, alone))  # in each pass one piece of a sequence is masked
+    return 2 ** (model_bits(model, alone, mask, passes, language) / known)
 
 
 Masked = tuple[Tensor, Tensor | None, Tensor, Tensor]

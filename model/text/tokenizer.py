@@ -111,15 +111,51 @@ class Tokenizer:
         aligned = self._align(self._prepare(line))
         return [(piece, places[begin], places[end]) for piece, begin, end in aligned]
 
+    def cover(self, line: str) -> list[tuple[int, int, int]]:
+        """Ids of one line, each with the least part [begin, end) of the line that covers it.
+
+        White space belongs to no part; a piece of nothing else has an empty one. The parts of
+        pieces that share a character, as those of a fraction do, overlap.
+        """
+        prepared = self._prepare(line) if self._prepare else line
+        places = pre_tokenize.places(line) if self._prepare else range(len(line) + 1)
+        ids, pieces, offsets = self._offsets(prepared)
+        ends = _next_larger(offsets)
+        covered = []
+        first = 0
+        for piece, text in zip(ids, pieces, strict=True):
+            last = first + len(text) - 1
+            first += len(text) - len(text.lstrip(_SPACE))
+            if first > last:
+                begin = end = places[offsets[last]]
+            else:
+                begin, end = places[offsets[first]], places[ends[last]]
+                end = begin + len(line[begin:end].rstrip())
+            covered.append((piece, begin, end))
+            first = last + 1
+        return covered
+
     def _align(self, text: str) -> list[tuple[int, int, int]]:
-        ids = _from_pieces([np.array(self._processor.encode(text), np.int32)]).tolist()
-        _, offsets = self._processor.normalize(text, with_offsets=True)
-        pieces = self._processor.encode(text, out_type=str)
+        ids, pieces, offsets = self._offsets(text)
         bounds = [offsets[end] for end in itertools.accumulate(map(len, pieces), initial=0)]
         return list(zip(ids, bounds, bounds[1:], strict=False))
 
+    def _offsets(self, text: str) -> tuple[list[int], list[str], list[int]]:
+        """Ids, their pieces, and where in `text` each character of the pieces comes from."""
+        ids = _from_pieces([np.array(self._processor.encode(text), np.int32)]).tolist()
+        _, offsets = self._processor.normalize(text, with_offsets=True)
+        return ids, self._processor.encode(text, out_type=str), offsets
+
     def _prepared(self, lines: list[str]) -> list[str]:
         return [self._prepare(line) for line in lines] if self._prepare else lines
+
+
+def _next_larger(offsets: list[int]) -> list[int]:
+    """For each offset the next one that is larger, itself at the end; offsets never fall."""
+    larger = list(offsets)
+    for i in range(len(offsets) - 2, -1, -1):
+        larger[i] = larger[i + 1] if offsets[i] == offsets[i + 1] else offsets[i + 1]
+    return larger
 
 
 def _from_pieces(parts: list[np.ndarray]) -> np.ndarray:

@@ -20,9 +20,9 @@ from model.config import (
     PretrainingConfig,
     SamplingConfig,
     SyntheticConfig,
-    TaskConfig,
     TokenizerConfig,
 )
+from model.task_config import TaskConfig
 
 FILE = Path(__file__).parents[1] / "golden" / "keys.json"
 

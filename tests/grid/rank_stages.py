@@ -52,6 +52,7 @@ def run(config: RankStage, inputs: dict[str, Path], output: Path, context: Conte
             raise Stopped(f"saved after step {step + 1} of {STEPS}")
     given = {"rank": context.rank, "device": context.device, "pid": os.getpid(), "step": begin}
     given["tensor_parallel"] = context.tensor_parallel
+    given["node"] = os.environ.get("SLURMD_NODENAME")
     given["gpus"] = os.environ.get("CUDA_VISIBLE_DEVICES")
     everyone = _exchange(meeting, STEPS, context, given)
     if context.rank == 0:

@@ -23,6 +23,17 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def test_a_task_s_languages_may_be_a_set_s_name_also_on_an_axis(tmp_path: Path) -> None:
+    body = (
+        f"{HEAD}  tasks: {{xnli: {{languages: xlm-7}}}}\n"
+        "axes:\n  - {name: a, product: {tasks.xnli.languages: [xlm-7, [fr]]}}\n"
+    )
+    first, second = grid.load(study(tmp_path, body)).cells[:2]
+    assert first.config.tasks["xnli"].languages == sorted("en fr de ru zh sw ur".split())
+    assert second.config.tasks["xnli"].languages == ["fr"]
+    assert first.coordinates["tasks.xnli.languages"] == "xlm-7"
+
+
 def refused(tmp_path: Path, text: str) -> str:
     with pytest.raises(StudyError) as caught:
         grid.load(study(tmp_path, text))
@@ -86,8 +97,8 @@ def refused(tmp_path: Path, text: str) -> str:
             "cell.tokenizer.languages: expected a language's code of letters, digits",
         ),
         (
-            "  tasks: {xnli: {train_language: de}}\n",
-            "cell.tasks.xnli.train_language: expected en, for the synthetic task",
+            "  tasks: {pos: {epochs: 3}}\n",
+            "cell.tasks.pos.source: expected the name of a location, for only xnli is generated",
         ),
         ("  tokenizer: {languages: 7}\n", "expected the name of a language set or a list of codes"),
         (

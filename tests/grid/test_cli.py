@@ -163,6 +163,9 @@ def test_status_and_results_of_a_study_that_never_ran(tmp_path: Path) -> None:
     assert result.returncode == 0
     assert result.stdout == b""
     assert "no results yet" in result.stderr.decode()
+    result = run_grid("results", "study.yaml", "--tasks", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "no task of this study has been scored" in result.stderr.decode()
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_retry_runs_what_failed_and_nothing_else(folder: Path) -> None:
     failing = does("fail")
     assert grid(folder, "run", "own.yaml", *failing).returncode == 1
     status = grid(folder, "status", "own.yaml", *failing)
-    assert status.returncode == 1 and "1 failed" in status.stderr
+    assert status.returncode == 1 and "1 failed" in status.stdout
     assert grid(folder, "retry", "own.yaml", "tokenizer", *failing).stderr.startswith("nothing has")
     again = grid(folder, "retry", "own.yaml", *failing)
     assert again.returncode == 1, "the cause is still there"
@@ -108,7 +108,7 @@ def test_retry_runs_what_failed_and_nothing_else(folder: Path) -> None:
     more = "axes.rates.product.commands.mine.settings.rate=[1, 2, 3]"
     fixed = grid(folder, "retry", "own.yaml", "command", *failing, more)
     assert fixed.returncode == 0 and "1 stages run" in fixed.stderr, fixed.stderr
-    assert "1 to run" in grid(folder, "status", "own.yaml", *failing, more).stderr, "rate 3 waits"
+    assert "1 to run" in grid(folder, "status", "own.yaml", *failing, more).stdout, "rate 3 waits"
     assert grid(folder, "retry", "own.yaml", *failing).stderr == "nothing has failed\n"
 
 

@@ -13,6 +13,7 @@ from grid.reference import keys
 from grid.schema import leaf_paths
 from grid.yaml_source import read_yaml
 from model.config import CellConfig, EncoderConfig, PretrainingConfig
+from model.task_config import REGIMES, TaskConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted([*ROOT.glob("studies/*.yaml"), *ROOT.glob("examples/*/study.yaml")])
@@ -177,12 +178,15 @@ def test_the_language_is_known_to_its_last_form() -> None:
 
 
 def test_every_key_has_type_default_and_meaning() -> None:
-    cell = study_schema()["definitions"]["cell"]
+    definitions = study_schema()["definitions"]
+    cell = definitions["cell"]
     for path in leaf_paths():
         schema = cell
         for name in path.split("."):
             schema = schema["properties"][name]
-            schema = schema["anyOf"][0] if "properties" in schema.get("anyOf", [{}])[0] else schema
+            if path.startswith("tasks.") and "anyOf" in schema and "description" not in schema:
+                assert schema["anyOf"][0] == {"$ref": "#/definitions/task"}
+                schema = definitions["task"]
         assert schema["description"], path
         assert "default" in schema and schema.keys() & {"type", "anyOf", "enum"}, path
     for config, path in ((CellConfig, "cell"), (ExecutionConfig, "execution")):
@@ -194,3 +198,4 @@ def test_named_choices_are_asked_of_the_dataclasses() -> None:
     assert choices_of(EncoderConfig, "norm") == ["post", "pre"]
     assert choices_of(PretrainingConfig, "precision") == ["bf16", "fp32"]
     assert choices_of(EncoderConfig, "width") == []
+    assert choices_of(TaskConfig, "regimes") == list(REGIMES)

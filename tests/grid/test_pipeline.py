@@ -17,10 +17,10 @@ from model.config import (
     PretrainingConfig,
     SamplingConfig,
     SyntheticConfig,
-    TaskConfig,
     TokenizerConfig,
 )
 from model.errors import InputError
+from model.task_config import TaskConfig
 from tests.grid.processes import python
 from tests.grid.tiny_stages import graph, stage
 
@@ -174,7 +174,7 @@ def test_a_missing_and_an_empty_file_are_told_while_planning(tmp_path: Path) -> 
 
 def test_missing_files_of_a_task_are_told_while_planning(tmp_path: Path) -> None:
     config = replace(BASE, tasks={"xnli": TaskConfig(source="data")})
-    with pytest.raises(StudyError, match=r"multinli\.train\.en\.tsv.*locations\.data"):
+    with pytest.raises(StudyError, match=r"xnli\.test\.tsv.*locations\.data"):
         graph_of(config, store=tmp_path / "runs", locations={"data": str(tmp_path)})
 
 

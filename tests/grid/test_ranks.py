@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from grid.launch.local import run
 from grid.launch.report import Report
 from grid.lease import read
 from grid.outcome import logs_of
-from grid.status import status_frame
+from grid.status import standings
 from grid.store import Store
 from tests.grid import tiny_stages
 from tests.grid.processes import ROOT, living, python, wait_for
@@ -140,7 +139,7 @@ def test_a_rank_that_fails_ends_the_others(tmp_path: Path, does: str, message: s
     (failure,) = report.failed
     assert re.match(message, failure.message), failure.message
     assert ("its last words" in failure.message) == (does == "killed")
-    assert failure.kind == ("input" if does == "input" else "crash")
+    assert failure.kind == (does if does in ("input", "killed") else "crash")
     assert not ranks_of(os.getpgid(0))
     seen = read(Store(tmp_path / "runs").lease_folder(*made.id))
     assert seen is not None and seen.released
@@ -148,6 +147,20 @@ def test_a_rank_that_fails_ends_the_others(tmp_path: Path, does: str, message: s
     again, _ = launch(tmp_path / "runs", made)
     assert again.ok and payload(tmp_path / "runs", made)["ranks"][0]["step"] == 3, "from its save"
     assert payload(tmp_path / "runs", made)["sum"] == sum(range(STEPS))
+
+
+def test_a_rank_that_hangs_is_ended_with_the_others(tmp_path: Path) -> None:
+    process = python(
+        STUDY.replace("stop_seconds=", "hang_seconds=15.0, stop_seconds="),
+        *(str(tmp_path), "20", "add", "30"),
+    )
+    wait_for(lambda: step_of(tmp_path) >= 1)
+    os.kill(ranks_of(process.pid)[1], signal.SIGSTOP)
+    output = process.communicate(timeout=120)[0]
+    assert re.search(r"failed it hung at step \d+ of 10: no progress for \d+ s", output), output
+    (outcome,) = tmp_path.glob("attempts/ranks/*/1/outcome.json")
+    assert json.loads(outcome.read_text())["kind"] == "hung"
+    assert not living(process.pid)
 
 
 def test_any_rank_that_is_killed_is_named(tmp_path: Path) -> None:
@@ -218,11 +231,10 @@ def test_a_stopped_stage_is_told_apart_from_a_failed_one(tmp_path: Path) -> None
     assert "done 0 ok False" in output and "failed" not in output
     made = stage("a", ranks=2, takes=5.0)
     one = graph(made)
-    study_of_one = SimpleNamespace(graph=lambda: one, open_store=lambda: Store(tmp_path))
-    (row,) = status_frame(study_of_one).to_dicts()  # type: ignore[arg-type]
+    found = standings(one, Store(tmp_path))[made.id]
     reached = step_of(tmp_path)
-    assert row["state"] == "stopped" and row["attempts"] == 1
-    assert row["message"] == f"saved after step {reached} of {STEPS}"
+    assert found.state == "stopped" and found.attempts == 1
+    assert found.message == f"saved after step {reached} of {STEPS}"
     (attempt,) = Store(tmp_path).attempts(*made.id)
     assert [log.name for log in logs_of(attempt)] == ["log", "log.rank1"]
 

@@ -199,3 +199,44 @@ def test_a_table_is_aligned_text() -> None:
         "a     1.235       7",
         "bcd       -  12,345",
     ]
+
+
+def test_a_row_says_which_model_of_a_task_it_is_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = STUDY.replace(
+        "{xnli: {}}", "{xnli: {regimes: [zero-shot, translate-train-all], seeds: [3, 4], "
+        "milestones: true, languages: [en, fr]}}"
+    ).replace("updates: 10,", "updates: 10, milestones: [5],")  # fmt: skip
+    (tmp_path / "tasks.yaml").write_text(text, encoding="utf-8")
+    study = grid.load(tmp_path / "tasks.yaml", "replicates.seed=[1]", store=tmp_path / "runs")
+    roles = study.graph().cells[study.cells[0].id]
+    exposure = {"languages": {}, "updates": 10, "tokens": 700}
+    artifact(study, roles["pretraining"], exposure=exposure, curve=[])
+    best = {"xnli/m5/f3": 0.4, "xnli/m5/f4": 0.5, "xnli/f3": 0.3, "xnli/f4": 0.5}
+    best |= {f"xnli/translate-train-all{rest[4:]}": 0.1 for rest in list(best)}
+    for role, value in best.items():
+        score = {"task": "xnli", "metric": "accuracy", "language": "fr", "n": 9, "seen": True}
+        scores = [{**score, "split": split, "value": value} for split in ("validation", "test")]
+        artifact(study, roles[f"finetuning/{role}"], scores=scores)
+    frame = study.results().filter((pl.col("task") == "xnli") & (pl.col("block") == "width"))
+    columns = ["regime", "train_language", "finetuning_seed", "milestone", "split", "selected"]
+    found = frame.filter(pl.col("regime") == "zero-shot").select(*columns, "value").rows()
+    assert sorted(found, key=str) == sorted(
+        [
+            ("zero-shot", "en", seed, step, split, step == 5, value)
+            for seed, step, value in ((3, 5, 0.4), (4, 5, 0.5), (3, None, 0.3), (4, None, 0.5))
+            for split in ("validation", "test")
+        ],
+        key=str,
+    )
+    together = frame.filter(pl.col("regime") == "translate-train-all")
+    assert set(together["train_language"]) == {"all"}
+    assert set(frame.filter(pl.col("milestone").is_null())["updates"]) == {10}
+    # The summary shows the finished zero-shot model, over the seeds of its fine-tuning.
+    frame = study.results().with_columns(language=pl.lit("en"))
+    (row,) = summary(frame, study.paths).filter(
+        (pl.col("block") == "width") & (pl.col("encoder.width") == 8)
+    ).iter_rows(named=True)  # fmt: skip
+    assert row["xnli"] == pytest.approx(0.4)

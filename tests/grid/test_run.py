@@ -82,7 +82,9 @@ def test_status_names_what_failed(
     folder, _ = ran
     result = run_grid(folder, "status", "two.yaml")
     assert result.returncode == 1
-    assert "1 failed" in result.stderr
+    assert "stages: 7 done, 1 failed, 4 blocked" in result.stdout
+    assert "failed, input: tokenizer 2-languages-5000-unigram-" in result.stdout
+    assert result.stderr == ""
     logs = run_grid(folder, "logs", "two.yaml", "2")
     assert "5000 pieces are more than the sample can fill" in logs.stdout
 

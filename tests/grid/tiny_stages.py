@@ -51,6 +51,8 @@ def _misbehave(does: str, output: Path) -> None:
         raise ValueError("a mistake in the program")
     if does == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    if does == "memory":
+        bytearray(8_000_000_000)
     if does == "fill":
         (output / "large.bin").write_bytes(b"x" * 64_000_000)
     if does == "torch" and "torch" not in sys.modules:

@@ -199,3 +199,22 @@ def test_files_give_the_model_back(tmp_path) -> None:
         assert torch.equal(value, language_model.get_parameter(name))
     for name, value in model.encoder.named_parameters():
         assert torch.equal(value, encoder.get_parameter(name))
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_the_first_vector_alone_is_that_of_all_with_its_gradients(norm: str) -> None:
+    config = EncoderConfig(
+        layers=2, width=16, heads=2, max_positions=12, norm=norm, dropout=0.0,
+        attention_dropout=0.0, init_std=0.3,
+    )  # fmt: skip
+    encoder = build(config, 40, 1).encoder.train()
+    tokens = torch.tensor([[0, 5, 6, 7, 2], [0, 9, 2, 1, 1]])
+    gradients = []
+    for first_only in (False, True):
+        hidden = encoder(tokens, tokens != 1, first_only=first_only)
+        assert hidden.shape == (2, 1 if first_only else 5, 16)
+        hidden[:, 0].square().sum().backward()
+        gradients.append({name: p.grad.clone() for name, p in encoder.named_parameters()})
+        encoder.zero_grad()
+    for name, expected in gradients[0].items():
+        assert torch.allclose(gradients[1][name], expected, atol=1e-5), name

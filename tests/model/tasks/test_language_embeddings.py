@@ -13,13 +13,13 @@ from model.config import (
     EvaluationConfig,
     PretrainingConfig,
     SamplingConfig,
-    TaskConfig,
 )
 from model.context import Context
 from model.encoder.encoder import build
 from model.encoder.files import read_description, read_encoder
 from model.errors import InputError
 from model.stages import EvaluationStage, FinetuningStage, PretrainingStage
+from model.task_config import TaskConfig
 from model.tasks import finetuning, likelihood
 from model.training import pretraining
 
@@ -97,9 +97,21 @@ def test_finetuning_reads_each_text_in_its_language(
     world, pretrained: Path, tmp_path: Path
 ) -> None:
     task = TaskConfig(
-        train_examples=40, test_examples=10, max_length=32, epochs=1, precision="fp32"
+        train_examples=40,
+        validation_examples=9,
+        test_examples=10,
+        max_length=32,
+        epochs=1,
+        precision="fp32",
     )
-    stage = FinetuningStage(task="xnli", config=task, languages=["en", "sw"], seed=1)
+    stage = FinetuningStage(
+        task="xnli",
+        regime="zero-shot",
+        config=task,
+        train_languages=["en"],
+        languages=["en", "sw"],
+        seed=1,
+    )
     inputs = {"pretraining": pretrained, "tokenizer": world.tokenizer, "task": world.task}
     output = tmp_path / "output"
     output.mkdir()

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from model.config import EncoderConfig, EvaluationConfig
 from model.context import Context
+from model.encoder.description import milestone_folder
 from model.encoder.encoder import MaskedLanguageModel, build
 from model.encoder.files import Description, write_model
 from model.stages import EvaluationStage
 from model.tasks import likelihood
-from model.tasks.likelihood import ScoredText, limited_text, model_bits
+from model.tasks.likelihood import ScoredText, limited_text, model_bits, pseudo_perplexity
 from model.tasks.spans import cut, limited, sequences, spans_of_line
 from model.tasks.unigram import DELTAS, best_bits, piece_counts
 from model.text import tokenizer as tokenizers
@@ -135,6 +136,23 @@ def test_every_span_is_masked_whole_and_scored_once(world, passes: int) -> None:
     assert found == pytest.approx(slow_bits(model, text, pieces.mask, passes), rel=1e-5)
 
 
+@torch.no_grad()
+def test_pseudo_perplexity_masks_each_piece_alone(world) -> None:
+    pieces = tokenizers.load(world.tokenizer)
+    text = ScoredText.cut([TRICKY, read_held_out(world.corpora["sw"])[0]], pieces, 6, 22)
+    model = trained(pieces.rows)
+    nats = []
+    for sequence in text.sequences:
+        ids = [BOS, *(token for span in sequence for token in span.tokens), EOS]
+        for place, token in enumerate(ids[1:-1], 1):
+            if token != UNK:
+                masked = torch.tensor([[*ids[:place], pieces.mask, *ids[place + 1 :]]])
+                scores = model.logits(masked, torch.tensor([place]))
+                nats.append(-float(scores.double().log_softmax(-1)[0, token]))
+    found = pseudo_perplexity(model, text.sequences, pieces.mask)
+    assert found == pytest.approx(math.exp(sum(nats) / len(nats)), rel=1e-5)
+
+
 def test_unigram_is_the_best_smoothing_of_the_shards_counts(world) -> None:
     shards = world.shards["sw"]
     rows = json.loads((shards / "shards.json").read_text())["rows"]
@@ -178,9 +196,13 @@ def test_the_stage_writes_a_row_for_each_metric_and_language(world, tmp_path: Pa
     inputs = {"pretraining": pretrained, "tokenizer": world.tokenizer}
     for code in ("en", "sw"):
         inputs |= {f"corpus/{code}": world.corpora[code], f"shards/{code}": world.shards[code]}
-    stage = EvaluationStage(languages=["sw", "en"], evaluation=EvaluationConfig(max_bytes=600))
+    limits = EvaluationConfig(max_bytes=600, pseudo_perplexity_bytes=100)
+    stage = EvaluationStage(languages=["sw", "en"], evaluation=limits)
     likelihood.run(stage, inputs, output, Context(work=tmp_path))
     scores = json.loads((output / "scores.json").read_text())
+    perplexities = [row for row in scores if row["metric"] == "pseudo_perplexity"]
+    assert all(row["value"] > 1 and row["n"] < 100 for row in perplexities)
+    scores = [row for row in scores if row not in perplexities]
     found = {(row["language"], row["metric"]): row for row in scores}
     assert len(found) == len(scores) == 6
     assert all(500 < row["n"] <= 600 for row in scores)
@@ -188,3 +210,33 @@ def test_the_stage_writes_a_row_for_each_metric_and_language(world, tmp_path: Pa
     for code in ("en", "sw"):
         assert found[code, "bits_per_byte"]["value"] > found[code, "unigram_bits_per_byte"]["value"]
         assert 0.9 < found[code, "coverage"]["value"] <= 1
+
+
+def test_a_milestone_is_scored_by_its_own_weights(world, tmp_path: Path) -> None:
+    rows = tokenizers.load(world.tokenizer).rows
+    models = {None: trained(rows), 10: build(trained(rows).encoder.config, rows, 2).eval()}
+    pretrained = tmp_path / "pretrained"
+    description = Description(encoder=models[10].encoder.config, rows=rows, sequence_length=24)
+    for step, model in models.items():
+        folder = pretrained if step is None else milestone_folder(pretrained, step)
+        folder.mkdir(parents=True)
+        write_model(folder, model.named_parameters(), description)
+    (pretrained / "exposure.json").write_text(json.dumps({"languages": {}}))
+    inputs = {"pretraining": pretrained, "tokenizer": world.tokenizer}
+    inputs |= {"corpus/sw": world.corpora["sw"], "shards/sw": world.shards["sw"]}
+    limits = EvaluationConfig(max_bytes=300)
+    found = {}
+    for step in models:
+        output = tmp_path / f"output-{step}"
+        output.mkdir()
+        stage = EvaluationStage(languages=["sw"], evaluation=limits, milestone=step)
+        likelihood.run(stage, inputs, output, Context(work=tmp_path))
+        scores = json.loads((output / "scores.json").read_text())
+        found[step] = next(row["value"] for row in scores if row["metric"] == "bits_per_byte")
+    pieces = tokenizers.load(world.tokenizer)
+    documents = limited_text(read_held_out(world.corpora["sw"]), limits.span, limits.max_bytes)
+    text = ScoredText.cut(documents, pieces, limits.span, 22)
+    for step, model in models.items():
+        bits = model_bits(model, text.sequences, pieces.mask, limits.passes) + text.unknown_bits
+        assert found[step] == pytest.approx(bits / text.bytes)
+    assert found[None] != found[10]

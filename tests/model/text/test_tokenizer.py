@@ -272,3 +272,30 @@ def test_large_samples_give_the_same_pieces(
     small = scores()
     monkeypatch.setattr(tokenizer, "_LARGE_SAMPLE", 1000)
     assert scores() == small
+
+
+@pytest.mark.parametrize("pre_tokenization", ["none", "xlm"])
+def test_pieces_cover_the_least_part_of_the_raw_text(
+    workshop, corpora, pre_tokenization: str
+) -> None:
+    config = {"vocab_size": 300, "pre_tokenize": pre_tokenization}
+    pieces = tokenizer.load(workshop.tokenizer(corpora, **config))
+    for line in (
+        "",
+        " ",
+        "a  b",
+        " ÀBc,d  e\u0301 ",
+        "漢字，漢字",
+        "x\u200b y",
+        "\u33c4 1\u00bd",
+        "İΣ ŉ",
+    ):
+        covered = pieces.cover(line)
+        assert [piece for piece, _, _ in covered] == pieces.encode(line)
+        parts = [line[begin:end] for _, begin, end in covered]
+        assert all(part == part.strip() for part in parts)
+        reached = {place for _, begin, end in covered for place in range(begin, end)}
+        left = [line[place] for place in range(len(line)) if place not in reached]
+        assert all(character.isspace() or character == "\u200b" for character in left), line
+    squared = [line[begin:end] for line in ["\u33c4"] for _, begin, end in pieces.cover(line)]
+    assert set(squared) - {""} == {"\u33c4"}, "each piece of one character covers all of it"

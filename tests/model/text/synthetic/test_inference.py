@@ -1,6 +1,7 @@
 """The inference task: its labels are true of the events, and its files are XNLI's."""
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 
 from model.config import SyntheticConfig
 from model.context import Context
+from model.errors import InputError
 from model.stages import TaskDataStage
-from model.tasks import data, xnli
+from model.tasks import data
+from model.tasks.catalogue import TASKS
+from model.tasks.examples import read, read_each
 from model.text.synthetic.inference import LABELS, examples, rendered
 from model.text.synthetic.world import Events, World
 
@@ -36,7 +40,7 @@ def denied(premises: Events, hypotheses: Events) -> np.ndarray:
 
 
 def test_labels_are_balanced(split: Split) -> None:
-    assert LABELS == xnli.LABELS
+    assert TASKS["xnli"].labels == LABELS
     assert np.bincount(split[2]).tolist() == [1_000, 1_000, 1_000]
 
 
@@ -97,25 +101,32 @@ def test_examples_are_the_same_on_every_machine() -> None:
 def files(config: SyntheticConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("task")
     stage = TaskDataStage(
-        task="xnli", source="synthetic", synthetic=config, languages=["en", "sw", "th"], files=None
+        task="xnli",
+        source="synthetic",
+        synthetic=config,
+        languages=["en", "sw", "th"],
+        files=None,
+        train_languages=["en"],
     )
     data.run(stage, {}, output, Context(work=output))
     return output
 
 
 def test_files_are_as_large_and_as_parallel_as_xnlis(files: Path) -> None:
-    for name, count in (("dev", 2_490), ("test", 5_010)):
-        read = xnli.read_test(files / data.FILES[name], ["en", "sw", "th", "fr"], 10_000)
-        assert set(read) == {"en", "sw", "th"}
-        labels = {language: [one.label for one in found] for language, found in read.items()}
+    for part, count in (("validation", 2_490), ("test", 5_010)):
+        path = files / data.FILES[part]
+        found = read_each("xnli", dict.fromkeys(("en", "sw", "th"), path), part=part)
+        labels = {language: [one.label for one in each] for language, each in found.items()}
         assert labels["en"] == labels["sw"] == labels["th"]
-        assert np.bincount(labels["en"]).tolist() == [count // 3] * 3
-        assert read["en"][0].premise != read["sw"][0].premise
+        assert Counter(labels["en"]) == dict.fromkeys(LABELS, count // 3)
+        assert found["en"][0].first != found["sw"][0].first
+        with pytest.raises(InputError, match="fr"):
+            read("xnli", path, language="fr", part=part)
 
 
 def test_training_file_is_english_with_xnlis_spelling_of_the_labels(files: Path) -> None:
     path = files / data.FILES["train"].format(language="en")
-    assert len(xnli.read_train(path, 100_000)) == 40_000
+    assert len(read("xnli", path, language="en", part="train")) == 40_000
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
     assert rows[0] == ["premise", "hypothesis", "label"]
     assert {row[2] for row in rows[1:]} == {"entailment", "neutral", "contradictory"}

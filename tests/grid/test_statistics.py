@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from plots.statistics import mean_interval, paired_differences, t_quantile
+from grid.statistics import mean_interval, paired_differences, t_quantile
 
 
 @pytest.mark.parametrize(
