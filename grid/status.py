@@ -176,6 +176,8 @@ def _by_slurm(own: Standing, element: "Element | None", view: "View") -> Standin
     if element.running and (own.state != FAILED or new):
         told = "its job works on other stages"
         return replace(own, state=QUEUED, cause=None, message=told, job=element.id)
+    if own.state == STOPPED and own.cause is None and not new:
+        return replace(own, cause=_cause(element))  # what ended its job ended its launcher, too
     if own.state in (FAILED, STOPPED):
         return own
     own = replace(own, job=element.id)

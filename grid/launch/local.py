@@ -31,6 +31,8 @@ from grid.store import Store
 _TICK = 0.25
 """Seconds between two looks at the display and at stages that others hold."""
 _RESTARTS = 3
+_SIGNALLED = 1.0
+"""Seconds in which a signal to all processes of a job reaches the last of them."""
 
 
 def run(
@@ -87,6 +89,7 @@ class Launcher:
         self.report.workers = execution.workers or max(1, cores() // execution.threads)
         self.display: Any = None
         self._began = time.monotonic()
+        self._request: Request  # what `run` is given
         self._servers: dict[bool, Server] = {}
         self._restarts = 0
         self._running: dict[str, Running] = {}
@@ -107,6 +110,7 @@ class Launcher:
         """Until nothing is left that can run, or a stop that was requested is over."""
         if not self.schedule.left:
             return self.report
+        self._request = request
         self.store.prepare()
         self.store.clean()
         self.display = display(stream, len(self.schedule.left), live)
@@ -251,8 +255,8 @@ class Launcher:
             self._finish(stage)
         elif record["status"] == STATUS[STOPPED]:
             self.display.ended(running, "stopped")
-            if self._stopping.cause:
-                add_cause(running, outcome, self._stopping.cause)
+            if cause := self._cause_of_stop():
+                add_cause(running, outcome, cause)
             self._stopped(stage)
         elif outcome is not None and not (self._stopping.cause and outcome["kind"] in TRANSIENT):
             self.display.ended(running, "failed")
@@ -267,6 +271,13 @@ class Launcher:
                 self._stopped(stage)
         else:
             self._died(running, *self._deaths.cause(running, record["status"]))
+
+    def _cause_of_stop(self) -> str:
+        """Why an attempt has stopped: a batch system signals all processes, this one maybe last."""
+        deadline = time.monotonic() + _SIGNALLED
+        while not self._request.asked and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self._request.cause if self._request.asked else ""
 
     def _died(self, running: Running, kind: str, message: str) -> None:
         """An attempt's process ended without a word: its outcome is written for it."""

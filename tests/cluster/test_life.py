@@ -54,7 +54,7 @@ def test_retries_are_bounded(cluster: Cluster, tmp_path: Path) -> None:
 def test_a_job_near_its_limit_saves_and_goes_on_in_the_next(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    made = rank_stages.stage("a", ranks=2, takes=20.0)
+    made = rank_stages.stage("a", ranks=2, takes=50.0)  # Slurm looks at limits every 30 s
     limited = Resources(minutes=1, tasks_per_node=2)
     sent = send(cluster, tmp_path, graph(made), [[made.id]], resources=limited)
     sent.wait()

@@ -12,8 +12,8 @@ from tests.test_several_ranks import STUDY as PRETRAINING
 from tests.test_several_ranks import TWO
 
 pytestmark = pytest.mark.cluster
-LONG = PRETRAINING.replace("updates: 300", "updates: 1500")
-"""A pretraining of some twenty seconds."""
+LONG = PRETRAINING.replace("updates: 300", "updates: 6000")
+"""A pretraining that takes longer than the 30 s between two looks of Slurm at time limits."""
 
 
 @pytest.fixture(scope="module")
