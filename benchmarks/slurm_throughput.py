@@ -38,7 +38,7 @@ scales:
 """
 SITE = """\
 commands:
-  mine: {{run: ["{python}", "{program}", "{{config}}"], version: 1}}
+  mine: {{run: ["{python}", "{program}", "{{config}}"], version: 1, seconds: 0.1}}
 execution:
   slurm: {{memory_gb: 0.5}}
 """

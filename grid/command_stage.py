@@ -11,7 +11,7 @@ from model.command import CommandStage
 from model.config import CellConfig
 
 _SECONDS = 60.0
-"""An estimate for the order of work; what a program takes, nobody knows before."""
+"""For the order of work, where the site file does not say how long a program takes."""
 
 
 def command_stage(
@@ -38,12 +38,13 @@ def command_stage(
             "has replaces_pretraining"
         )
     cell = replace(config, commands={name: own})
-    return declare(
+    stage = declare(
         "command",
         CommandStage(command=name, version=program.version, cell=cell),
         inputs,
         slug,
-        seconds=_SECONDS,
+        seconds=program.seconds or _SECONDS,
         locations=locations,
         command=program.invocation,
     )
+    return replace(stage, seconds_known=program.seconds is not None)

@@ -42,6 +42,8 @@ class Stage:
     """Whether it saves its state when it is asked to stop, and goes on from there."""
     seconds: float = 1.0
     """Estimate for one core, for the order of work only."""
+    seconds_known: bool = True
+    """False for a program of which nobody has said how long it takes."""
     locations: Mapping[str, str] = field(default_factory=dict)
     """Where the files of its source lie on this machine: placement, not in the key."""
     command: Mapping[str, Any] | None = None

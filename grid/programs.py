@@ -4,6 +4,7 @@
       hf_trainer:
         run: ["{python}", train.py, --config, "{config}", --output, "{output}"]
         version: 1
+        seconds: 20
 
 So a study from a stranger runs nothing that this machine's owner has not written down.
 """
@@ -32,6 +33,8 @@ class Program:
     """The working folder, absolute."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables beside those of whoever runs the study."""
+    seconds: float | None = None
+    """About how long one run takes, so that short ones share a batch job; None: nobody knows."""
 
     @property
     def invocation(self) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def read_programs(node: Node | None) -> dict[str, Program]:
 
 
 def _program(node: Node, key: str) -> Program:
-    mapping = expect_keys(node, key, ("run", "version", "folder", "environment"))
+    mapping = expect_keys(node, key, ("run", "version", "folder", "environment", "seconds"))
     for required in ("run", "version"):
         if required not in mapping:
             raise fail(node, key, f"expected `{required}`")
@@ -84,7 +87,16 @@ def _program(node: Node, key: str) -> Program:
             name: _scalar(value, f"{key}.environment.{name}")
             for name, value in expect_mapping(variables, f"{key}.environment").items()
         },
+        seconds=_seconds(mapping.get("seconds"), f"{key}.seconds"),
     )
+
+
+def _seconds(node: Node | None, key: str) -> float | None:
+    if node is None or node.value is None:
+        return None
+    if type(node.value) not in (int, float) or not 0 < node.value < float("inf"):
+        raise fail(node, key, f"expected seconds, a number more than 0, found {found(node)}")
+    return float(node.value)
 
 
 def _word(node: Node, key: str) -> str:

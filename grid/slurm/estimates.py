@@ -38,7 +38,7 @@ class Estimate:
     """What a stage takes, as far as anybody knows."""
 
     seconds: float | None
-    """None for a program of the user's own: nobody knows before."""
+    """None for a program of the user's own, unless the site file says what it takes."""
     rank_bytes: float
     """Memory on its node, of each rank."""
 
@@ -90,7 +90,8 @@ def _of_text(stage: Stage, graph: Graph) -> Estimate:
     elif stage.name == "checkpoint":
         seconds, memory = 0.5 + own / _COPY_RATE, _FILE_COPIES * own
     elif stage.command is not None:
-        seconds, memory = None, _PROGRAM_BYTES
+        memory = _PROGRAM_BYTES
+        seconds = stage.seconds if stage.seconds_known else None
     else:
         memory = _FILE_COPIES * own
     return Estimate(seconds=seconds, rank_bytes=_JOB_BYTES + memory)

@@ -212,6 +212,11 @@ def test_programs_come_from_the_site_file_only(folder: Path) -> None:
             "grid.yaml:1: commands.mine.version: expected a whole number or text, found 1.5",
         ),
         (
+            "commands: {mine: {run: [a], version: 1, seconds: soon}}\n",
+            "grid.yaml:1: commands.mine.seconds: expected seconds, a number more than 0, found "
+            "'soon' (str)",
+        ),
+        (
             "commands: {mine: {run: a b, version: 1}}\n",
             "grid.yaml:1: commands.mine.run: expected a list, found 'a b' (str)",
         ),

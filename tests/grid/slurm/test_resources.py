@@ -17,6 +17,7 @@ from grid.slurm.partitions import Partition, chosen, parse
 from grid.slurm.resources import Need, Resources, job, memory_step, need, spread
 from grid.slurm.settings import SlurmConfig, SlurmStage
 from grid.store import Store
+from tests.grid.own_trainer import SITE, write
 from tests.grid.tiny_stages import stage as tiny
 
 HOUR = 3600.0
@@ -162,6 +163,16 @@ def test_a_tokenizer_is_given_the_memory_of_its_sample(tmp_path: Path) -> None:
     found = estimates(graph, graph.stages, study.priced())
     (tokenizer,) = [id for id in graph.stages if id[0] == "tokenizer"]
     assert found[tokenizer].rank_bytes > 4e9
+
+
+@pytest.mark.parametrize("known", [None, 2.0])
+def test_a_program_takes_what_the_site_file_says(tmp_path: Path, known: float | None) -> None:
+    write(tmp_path)
+    (tmp_path / "grid.yaml").write_text(f"{SITE}    seconds: {known or 'null'}\n")
+    study = grid.load(tmp_path / "own.yaml", site=tmp_path / "grid.yaml", store=tmp_path / "runs")
+    graph = study.graph()
+    found = estimates(graph, graph.stages, study.priced())
+    assert [each.seconds for id, each in found.items() if id[0] == "command"] == [known, known]
 
 
 def attempt(store: Store, made: Stage, batch: dict[str, int] | None = None, **said: str) -> None:
