@@ -31,6 +31,8 @@ class Work:
 class Study:
     """A study file with a store of its own, in a folder."""
 
+    scale = "small"
+
     def __init__(self, folder: Path, text: str, cluster: Cluster | None, *overrides: str) -> None:
         """cluster: None for the local launcher. overrides: for every command."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +49,7 @@ class Study:
 
     def start(self, command: str, *arguments: str) -> "subprocess.Popen[str]":
         """A command on the study, in a session of its own."""
-        command_line = [sys.executable, "-m", "grid", command, "study.yaml", "--scale", "small"]
+        command_line = [sys.executable, "-m", "grid", command, "study.yaml", "--scale", self.scale]
         return subprocess.Popen(
             [*command_line, *self.overrides, *arguments],
             cwd=self.folder,

@@ -6,6 +6,7 @@ import pytest
 
 from tests.cluster.daemons import Cluster
 from tests.cluster.studies import SMALL, Study
+from tests.grid.processes import ROOT
 from tests.test_killed import STAGES
 from tests.test_killed import STUDY as EVERY_STAGE
 from tests.test_several_ranks import STUDY as PRETRAINING
@@ -32,6 +33,24 @@ def test_every_stage_has_the_bytes_of_a_local_run(cluster: Cluster, tmp_path: Pa
     assert {name.split()[0] for name in study.payloads()} == STAGES
     assert study.payloads() == local.payloads()
     assert study.leftovers() == []
+
+
+class Smoke(Study):
+    """A published study at its smallest scale."""
+
+    scale = "smoke"
+
+
+def test_the_curse_of_multilinguality_has_the_bytes_of_a_local_run(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    text = f"extends: {ROOT}/studies/curse_of_multilinguality.yaml\n"
+    local = Smoke(tmp_path / "local", text, None)
+    local.call("run", "--workers", "2")
+    study = Smoke(tmp_path / "slurm", text, cluster, *SMALL)
+    study.finish()
+    assert len(study.payloads("pretraining")) >= 3
+    assert study.payloads() == local.payloads()
 
 
 @pytest.mark.parametrize("nodes", [1, 2])
