@@ -1,15 +1,37 @@
 """The published tables by the name that a study declares, and how they are made and written."""
 
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from plots.errors import FigureError
 from plots.studies import StudyOutput
+from plots.tables import (
+    xlmr_table_1,
+    xlmr_table_2,
+    xlmr_table_3,
+    xlmr_table_4,
+    xlmr_table_5,
+    xlmr_xl_table_1,
+    xlmr_xl_table_2,
+    xlmr_xl_table_3,
+    xlmr_xl_table_4,
+    xlmr_xl_table_5,
+)
+from plots.tables.latex import latex
+from plots.tables.markdown import markdown
 from plots.tables.table import Table
+from plots.tables.tidy import tidy
 
-SUFFIXES = ("md", "csv", "tex")
+FORMS: dict[str, Callable[[Table], str]] = {
+    "md": markdown,
+    "csv": tidy,
+    "tex": latex,
+    "json": lambda table: json.dumps(asdict(table), indent=1, ensure_ascii=False) + "\n",
+}
+"""By the ending of the file; the JSON is the table as data, whole."""
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -21,7 +43,23 @@ class TableEntry:
     """From the study that declares it: printed rows always, measured ones where there are some."""
 
 
-TABLES: dict[str, TableEntry] = {}
+TABLES: dict[str, TableEntry] = {
+    **{
+        form.name: TableEntry(title=form.title, make=form.make)
+        for form in (
+            xlmr_table_1.TABLE,
+            xlmr_table_2.TABLE,
+            xlmr_table_3.TABLE,
+            xlmr_table_4.TABLE,
+            xlmr_table_5.TABLE,
+            xlmr_xl_table_1.TABLE,
+            xlmr_xl_table_2.TABLE,
+            xlmr_xl_table_3.TABLE,
+            xlmr_xl_table_4.TABLE,
+        )
+    },
+    xlmr_xl_table_5.NAME: TableEntry(title=xlmr_xl_table_5.TITLE, make=xlmr_xl_table_5.make),
+}
 
 
 def find(name: str) -> TableEntry:
@@ -48,7 +86,7 @@ def write_tables(
     folder: Path,
     say: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Writes each table into `folder`/<name>.{md,csv,tex}; the same input, the same bytes.
+    """Writes each table into `folder`/<name>.{md,csv,tex,json}; the same input, the same bytes.
 
     folder: by custom `study.folder / "tables"`. say: called with a line for each thing that a table
     lacks, with the command that fills it. Raises FigureError as `make_table` does, and for a folder
@@ -58,17 +96,17 @@ def write_tables(
     for name in names:
         table = make_table(study, name)
         paths += _write(table, folder)
-        for gap in table.gaps if say is not None else ():
-            say(f"{name}: {gap.what}. Fill with: {gap.command}")
+        if say is not None:
+            for gap in table.gaps:
+                say(f"{name}: {gap.what}. Fill with: {gap.command}")
     return paths
 
 
 def _write(table: Table, folder: Path) -> list[Path]:
-    forms: dict[str, Callable[[Table], str]] = {}
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for suffix, form in forms.items():
+        for suffix, form in FORMS.items():
             path = folder / f"{table.name}.{suffix}"
             path.write_text(form(table), encoding="utf-8")
             paths.append(path)

@@ -40,6 +40,10 @@ class Row:
     """One for each of its columns of numbers."""
     source: str
     """Paper and table; or study and scale."""
+    synthetic: bool = False
+    """Whether it was measured on generated text, or on a generated task."""
+    stands_for: str = ""
+    """The printed model in whose place a measured one was trained; empty where there is none."""
     cells: tuple[str, ...] = ()
     """Ids of the cells that a measured row is made from."""
     notes: tuple[str, ...] = ()

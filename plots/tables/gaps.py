@@ -1,0 +1,63 @@
+"""What a table lacks, gathered so that one command is told once."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from plots.studies import StudyOutput
+from plots.tables.measured import Point
+from plots.tables.table import Gap
+
+PUBLISHED_SCALE = "paper"
+"""The scale of every study here that has the published setting, and so every task."""
+
+
+class Gaps:
+    """Collects what is missing while a table is made."""
+
+    def __init__(self, location: str) -> None:
+        self._location = location
+        self._found: dict[str, dict[str, list[str]]] = {}
+
+    def list(self) -> tuple[Gap, ...]:
+        """Each thing that is missing, in the order in which they were found."""
+        return tuple(
+            Gap(
+                what=f"{what}: {', '.join(dict.fromkeys(names))}" if any(names) else what,
+                command=command,
+            )
+            for command, things in self._found.items()
+            for what, names in things.items()
+        )
+
+    def study(self, declaring: StudyOutput, name: str) -> None:
+        """A sister study has not run in this store at this scale."""
+        path = str(Path(declaring.path).with_name(f"{name}.yaml"))
+        absent = replace(declaring, name=name, path=path)
+        self._add(absent.command(), f"{name} has not run at scale {declaring.scale}", "")
+
+    def unplanned(self, point: Point, wanted: Iterable[str]) -> None:
+        """`task/regime` that the study does not have at its scale."""
+        study, wanted = point.study, sorted(wanted)
+        what = f"{study.name} has no such task at scale {study.scale}"
+        planned = sorted(point.tasks or ())
+        for name in wanted:
+            task, _, regime = name.partition("/")
+            others = [each.partition("/")[2] for each in planned if each.startswith(f"{task}/")]
+            if others:
+                regimes = ",".join([*others, regime])
+                command = study.command(f"cell.tasks.{task}.regimes=[{regimes}]")
+            else:
+                published = replace(study, scale=PUBLISHED_SCALE)
+                command = published.command(
+                    f"cell.tasks.{task}.source={self._location}", f"locations.{self._location}=DIR"
+                )
+            self._add(command, what, name)
+
+    def unrun(self, point: Point, name: str, cells: int) -> None:
+        """Some cells have no score of what is planned for them."""
+        count = f"{cells} of {len(point.seeds)} cells of {point.study.name} have not run"
+        self._add(point.study.command(), count, name)
+
+    def _add(self, command: str, what: str, name: str) -> None:
+        self._found.setdefault(command, {}).setdefault(what, []).append(name)
