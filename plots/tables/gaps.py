@@ -39,20 +39,18 @@ class Gaps:
     def unplanned(self, point: Point, wanted: Iterable[str]) -> None:
         """`task/regime` that the study does not have at its scale."""
         study, wanted = point.study, sorted(wanted)
-        what = f"{study.name} has no such task at scale {study.scale}"
-        planned = sorted(point.tasks or ())
+        tasks = list(dict.fromkeys(name.partition("/")[0] for name in wanted))
+        planned = [name for name in sorted(point.tasks or ()) if name.partition("/")[0] in tasks]
+        if planned:
+            regimes = ",".join(name.partition("/")[2] for name in (*planned, *wanted))
+            command = study.command(f"cell.tasks.{tasks[0]}.regimes=[{regimes}]")
+        else:
+            command = replace(study, scale=PUBLISHED_SCALE).command(
+                *(f"cell.tasks.{task}.source={self._location}" for task in tasks),
+                f"locations.{self._location}=DIR",
+            )
         for name in wanted:
-            task, _, regime = name.partition("/")
-            others = [each.partition("/")[2] for each in planned if each.startswith(f"{task}/")]
-            if others:
-                regimes = ",".join([*others, regime])
-                command = study.command(f"cell.tasks.{task}.regimes=[{regimes}]")
-            else:
-                published = replace(study, scale=PUBLISHED_SCALE)
-                command = published.command(
-                    f"cell.tasks.{task}.source={self._location}", f"locations.{self._location}=DIR"
-                )
-            self._add(command, what, name)
+            self._add(command, f"Not part of {study.name} at scale {study.scale}", name)
 
     def unrun(self, point: Point, name: str, cells: int) -> None:
         """Some cells have no score of what is planned for them."""

@@ -1,9 +1,12 @@
 """A table as GitHub's Markdown: readable as text, footnotes and gaps below."""
 
+import re
+
 from plots.tables.notes import Footnotes, decimals, half_width
 from plots.tables.table import PRINTED, Entry, Row, Table
 
 _ABSENT = "–"
+_SPECIAL = re.compile(r"[\\*|<>\[\]`]|\b_|_\b(?=\W|$)|(?<!\w)_")
 
 
 def markdown(table: Table) -> str:
@@ -75,6 +78,4 @@ def _marks(letters: list[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    for sign in "\\*_|<>[]":
-        text = text.replace(sign, f"\\{sign}")
-    return text
+    return _SPECIAL.sub(r"\\\g<0>", text)

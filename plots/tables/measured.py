@@ -114,9 +114,9 @@ def _label(row: Mapping[str, Any], paths: Sequence[str]) -> str:
 
 
 class Scores:
-    """The test scores of one point in one regime, at the end of pretraining."""
+    """The test scores of one point in one regime of some tasks, at the end of pretraining."""
 
-    def __init__(self, point: Point, regime: str) -> None:
+    def __init__(self, point: Point, regime: str, tasks: Iterable[str]) -> None:
         self.point = point
         self.seeds: set[int] = set()
         self.cells: set[str] = set()
@@ -130,6 +130,7 @@ class Scores:
             polars.col("milestone").is_null()
             & (polars.col("split").fill_null("test") == "test")
             & (polars.col("regime") == regime)
+            & polars.col("task").is_in(list(tasks))
             & polars.col("value").is_not_null()
         )
         for row in rows.iter_rows(named=True):

@@ -13,25 +13,24 @@ from plots.tables.printed import AVERAGE, PrintedRow, printed_rows
 from plots.tables.sisters import Models, stand_ins
 from plots.tables.table import BASELINE, MEASURED, PRINTED, Entry, Row, Section, Table
 
-TEXTS = {"wikipedia": "Wiki", "cc100": "CC"}
-"""Abbreviations of the papers for their corpora."""
 A_LANGUAGE = ("translate-train", "in-language")
 """Regimes with a model for each language."""
-BASELINE_LABEL = "ours: without reading"
+BASELINE_LABEL = "baseline, reads no text"
 BASELINE_NOTE = (
-    "What needs no text: the commonest label of the training data for every example; of a "
-    "question, the passage's first sentence."
+    "The commonest label of the training data for every example; for a question, the passage's "
+    "first sentence."
 )
 OURS = (
-    "Rows named `ours` are measured here: means over seeds of pretraining, ± half of their 95 % t "
-    "interval. The others are printed numbers, from other data and training: compare differences "
-    "between rows, not levels."
+    "Rows that begin with ours are measured here: means over seeds of pretraining, ± half of their "
+    "95 % t interval. The others are printed numbers, from other data and training: compare "
+    "differences between rows, not levels."
 )
 FROM_TUNING = (
     "One seed of pretraining: the interval is over seeds of fine-tuning, and says nothing about "
     "another pretraining."
 )
 ONE_RUN = "One run, so no interval."
+NOT_RUN = "Not run yet; see below."
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -64,6 +63,8 @@ class TaskTable:
     """The results' name of each metric, by the printed one."""
     unit: str
     decimals: int = 1
+    texts: Mapping[str, str] = field(default_factory=lambda: {"wikipedia": "Wiki", "cc100": "CC"})
+    """What the table calls a source of text, or a profile of the generated one."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Heading of each leading column, and the fact that stands in it."""
     sections: Mapping[str, str] = field(default_factory=lambda: {"": ""})
@@ -72,6 +73,8 @@ class TaskTable:
     models: Models = field(default_factory=dict)
     """The printed models that points stand for. If the study that declares the table is named here,
     the others of the same scale that are named lend their rows to it."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What printed rows are called, by section, where their series name no model."""
     placed_by: tuple[str, ...] = ("model",)
     """Facts, besides its section, that a measured row shares with the printed one above it."""
     together: tuple[str, ...] = ()
@@ -117,9 +120,17 @@ class TaskTable:
     def averaged_columns(self) -> list[Column]:
         return [each for each in self.columns if not self.averaged or each.name in self.averaged]
 
+    @property
+    def tasks(self) -> list[str]:
+        """Tasks of its columns that there are here, each once."""
+        return list(dict.fromkeys(each.task for each in self.columns if each.task is not None))
+
     def leading(self, facts: Mapping[str, str]) -> tuple[str, ...]:
         """What stands in a row's leading columns."""
-        return tuple(facts.get(fact, "") for fact in self.settings.values())
+        return tuple(
+            facts.get(fact, "").removeprefix(f"{fact}=").removeprefix(f"{fact} ")
+            for fact in self.settings.values()
+        )
 
     def _section(
         self, key: str, printed: Sequence[PrintedRow], measured: Sequence["Found"]
@@ -129,10 +140,10 @@ class TaskTable:
         for row in printed:
             if row.facts.get("section", "") != key:
                 continue
-            model = row.facts.get("model", "")
+            model = row.facts.get("model", self.labels.get(key, ""))
             yield Row(
                 kind=PRINTED,
-                label=model or "as printed",
+                label=model.replace("(dagger)", "†"),
                 settings=self.leading(row.facts),
                 entries=tuple(
                     row.entries.get(name, ()) for name in (*(c.name for c in self.columns), AVERAGE)
@@ -143,7 +154,11 @@ class TaskTable:
             for found in [found for found in left if self._stands_for(found, row)]:
                 left.remove(found)
                 yield replace(found.row, stands_for=model)
-        yield from (found.row for found in left)
+        for found in left:
+            label, place = found.row.label, found.facts.get("model")
+            if place:
+                label = label.replace(":", f", as {place}:", 1)
+            yield replace(found.row, label=label)
 
     def _stands_for(self, found: "Found", printed: PrintedRow) -> bool:
         same = (found.facts.get(name) == printed.facts[name] for name in self.placed_by)
@@ -170,7 +185,7 @@ class _Measured:
         baselines: dict[str, Found] = {}
         for regime in form.regimes:
             for point, model in found:
-                scores = Scores(point, regime.name)
+                scores = Scores(point, regime.name, form.tasks)
                 if not regime.of(point) or self._absent(point, regime, scores, model):
                     continue
                 facts = self._facts(point, regime, model)
@@ -183,7 +198,7 @@ class _Measured:
 
     def _absent(self, point: Point, regime: Regime, scores: Scores, model: str) -> bool:
         """Whether there is no row, for the study plans none; what is missing becomes a gap."""
-        wanted = {f"{each.task}/{regime.name}" for each in self.form.columns if each.task}
+        wanted = {f"{task}/{regime.name}" for task in self.form.tasks}
         if point.tasks is not None and not wanted & point.tasks and not scores.cells:
             self.gaps.unplanned(point, wanted)
             return True
@@ -199,7 +214,7 @@ class _Measured:
         return {
             "section": regime.section,
             "model": model,
-            "D": TEXTS.get(point.text, point.text),
+            "D": self.form.texts.get(point.text, point.text),
             "#M": "N" if regime.name in A_LANGUAGE else "1",
             "#lg": languages,
             "#lgs": languages,
@@ -211,14 +226,16 @@ class _Measured:
         point, count = scores.point, len(scores.seeds)
         entries = self._entries(scores)
         self.synthetic |= scores.synthetic
-        notes = []
+        generated = point.facts.get("source") == "synthetic"
+        data = f"synthetic {facts['D']}" if generated else facts["D"]
+        notes = [] if count else [NOT_RUN]
         if count == 1:
             tuned = any(value.low is not None for entry in entries for value in entry)
             notes.append(FROM_TUNING if tuned else ONE_RUN)
         return Row(
             kind=MEASURED,
             label=f"ours: {point.label}" + (f", {count} seeds" if count > 1 else ""),
-            settings=self.form.leading(facts),
+            settings=self.form.leading({**facts, "D": data}),
             entries=entries,
             source=source_of(point.study),
             synthetic=True in scores.synthetic,

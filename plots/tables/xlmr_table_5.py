@@ -33,6 +33,11 @@ TABLE = TaskTable(
         Regime(name="zero-shot", section="XLM-7 cross-lingual transfer", of=_multilingual),
         Regime(name="translate-train-all", section="XLM-7 translate-train-all", of=_multilingual),
     ),
+    labels={
+        "BERT monolingual": "BERT",
+        "XLM-7 cross-lingual transfer": "XLM-7",
+        "XLM-7 translate-train-all": "XLM-7",
+    },
     placed_by=("D",),
     together=("languages",),
     location="xnli",

@@ -13,6 +13,7 @@ TABLE = TaskTable(
     columns=languages("xnli", XNLI_LANGUAGES),
     metrics={"accuracy": "accuracy"},
     unit="% correct",
+    texts={"wikipedia": "Wikipedia", "cc100": "CC100"},
     settings={"data": "D"},
     sections={key: SECTIONS[key] for key in ("zero-shot", "translate-test", "translate-train-all")},
     regimes=(

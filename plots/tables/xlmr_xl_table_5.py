@@ -21,8 +21,8 @@ COLUMNS = {
 }
 """Heading of each column of the reference."""
 NOTES = (
-    "Sizes of data are in tokens, of batches in sequences. Rows named `ours` are what was planned "
-    "and run here.",
+    "Sizes of data are in tokens, of batches in sequences. Rows that begin with "
+    "ours are what was planned and run here.",
     "Their parameters are counted from the configuration, with embeddings and language model head. "
     "Counted so, XLM-R Large, printed as 550M, has 560.1M, XL 3.48B and XXL 10.71B.",
     "The printed training tokens of XLM-R are rounded: 1.5M updates × 8,192 × 512 are 6.3T for "
@@ -39,7 +39,11 @@ def make(study: StudyOutput) -> Table:
         rows.append(_printed(printed))
         rows += [_measured(point, model) for point, model in found if model == printed["model"]]
     placed = {row.stands_for for row in rows}
-    rows += [_measured(point, "") for point, model in found if model not in placed or not model]
+    rows += [
+        _measured(point, "", f", as {model}" if model else "")
+        for point, model in found
+        if not model or model not in placed
+    ]
     for point, model in found:
         if point.total("tokens") is None:
             gaps.unrun(point, model or point.label, len(point.seeds))
@@ -71,7 +75,7 @@ def _printed(row: dict[str, str]) -> Row:
     )
 
 
-def _measured(point: Point, model: str) -> Row:
+def _measured(point: Point, stands_for: str, remark: str = "") -> Row:
     corpus = " ".join(str(point.facts[key] or "") for key in ("source", "profile")).strip()
     numbers = {
         "params": point.facts.get("parameters"),
@@ -87,12 +91,12 @@ def _measured(point: Point, model: str) -> Row:
     values["dataset"] = (Value(text=corpus),)
     return Row(
         kind=MEASURED,
-        label=f"ours: {point.label}",
+        label=f"ours{remark}: {point.label}",
         settings=(),
         entries=tuple(values[name] for name in COLUMNS),
         source=source_of(point.study),
         synthetic=point.facts.get("source") == "synthetic",
-        stands_for=model,
+        stands_for=stands_for,
         cells=tuple(sorted(point.seeds)),
     )
 
