@@ -26,6 +26,7 @@ class StudyOutput:
     name: str
     scale: str
     figures: tuple[str, ...]
+    tables: tuple[str, ...] = ()
     path: str
     """The study file, as the user named it."""
     store: Path
@@ -139,6 +140,7 @@ def _study(file: Path, store: Path) -> StudyOutput:
             name=str(content["name"]),
             scale=str(content["scale"]),
             figures=tuple(content["figures"]),
+            tables=tuple(content.get("tables", ())),
             path=str(content["path"]),
             store=store,
             tables=tuple(content.get("tables", ())),
