@@ -1,13 +1,14 @@
-"""The figures that can be drawn, by the name that a study declares."""
+"""The figures and tables that can be made, by the name that a study declares."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
 import polars
 
-from plots.chart import Chart
+from grid.claims import read as read_verdicts
+from plots.chart import Chart, Judged
 from plots.errors import FigureError
 from plots.figures import (
     learning_curves,
@@ -23,6 +24,7 @@ from plots.figures import (
 from plots.material import Material
 from plots.published import load_published
 from plots.studies import StudyOutput
+from plots.tables.registry import TABLES, write_tables
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -37,9 +39,12 @@ class Entry:
     reads: Literal["", "corpora", "curves"] = ""
     """What it takes from the store's artifacts besides the results."""
 
-    def draw_from(self, study: StudyOutput) -> Chart:
-        """The chart of one study's results. Raises FigureError if they do not hold it."""
-        return self.chart(
+    def draw_from(self, study: StudyOutput, name: str) -> Chart:
+        """The chart of one study's results, with the verdicts on the claims that it shows.
+
+        Raises FigureError if the results do not hold it.
+        """
+        chart = self.chart(
             Material(
                 frame=study.results(),
                 plan=study.plan(),
@@ -47,6 +52,12 @@ class Entry:
                 **({self.reads: getattr(study, self.reads)()} if self.reads else {}),
             )
         )
+        verdicts = read_verdicts(study.folder)
+        claims = tuple(
+            Judged(verdict=claim.verdict, says=claim.says, effect=claim.told_effect)
+            for claim in (verdicts.of_figure(name) if verdicts else ())
+        )
+        return replace(chart, claims=claims)
 
 
 FIGURES = {
@@ -81,10 +92,19 @@ FIGURES = {
 }  # fmt: skip
 
 
+__all__ = ["FIGURES", "TABLES", "Entry", "check_name", "find", "write_tables"]
+
+
 def find(name: str) -> Entry:
     """The figure of that name. Raises FigureError with the nearest name."""
-    if name in FIGURES:
-        return FIGURES[name]
-    nearest = get_close_matches(name, FIGURES, n=1, cutoff=0.3)
-    hint = f" Did you mean {nearest[0]}?" if nearest else ""
-    raise FigureError(f"unknown figure '{name}'.{hint} Known: {', '.join(FIGURES)}")
+    check_name(name, tuple(FIGURES))
+    return FIGURES[name]
+
+
+def check_name(name: str, known: tuple[str, ...] | None = None) -> None:
+    """Raises FigureError, with the nearest name, unless it is one of a figure or a table."""
+    names = known or (*FIGURES, *TABLES)
+    if name not in names:
+        nearest = get_close_matches(name, names, n=1, cutoff=0.3)
+        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        raise FigureError(f"unknown figure or table '{name}'.{hint} Known: {', '.join(names)}")

@@ -30,7 +30,6 @@ class StudyOutput:
     path: str
     """The study file, as the user named it."""
     store: Path
-    tables: tuple[str, ...] = ()
 
     @property
     def results_file(self) -> Path:
@@ -101,10 +100,15 @@ class StudyOutput:
 
     def command(self, *overrides: str) -> str:
         """The command that runs what is missing of this study."""
-        words = ["python", "-m", "grid", "run", self.path, *overrides, "--scale", self.scale]
-        if self.store != Path("runs"):
-            words += ["--store", str(self.store)]
-        return shlex.join(words)
+        return command(self.path, self.scale, self.store, *overrides)
+
+
+def command(path: str, scale: str, store: Path, *overrides: str) -> str:
+    """The command that runs what is missing of a study file."""
+    words = ["python", "-m", "grid", "run", path, *overrides, "--scale", scale]
+    if store != Path("runs"):
+        words += ["--store", str(store)]
+    return shlex.join(words)
 
 
 def find_studies(store: Path, study: str | None, scale: str | None) -> list[StudyOutput]:
@@ -143,7 +147,6 @@ def _study(file: Path, store: Path) -> StudyOutput:
             tables=tuple(content.get("tables", ())),
             path=str(content["path"]),
             store=store,
-            tables=tuple(content.get("tables", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FigureError(
