@@ -61,6 +61,7 @@ def xlmr_figure_3(material: Material) -> Chart:
         results=by_languages(results, "single", single),
         axis=Axis(column="single", label="language", order=SEVEN, scored=single),
     )
+    by_source = Axis(column=column, label="text", order=(WIKIPEDIA, COMMON_CRAWL))
     held_out = "held-out text is each source's own"
     return chart(
         results,
@@ -75,7 +76,7 @@ def xlmr_figure_3(material: Material) -> Chart:
         ],
         notes=[
             *(
-                baseline_note(results.where(**line.where), (BLOCK,), Axis(column=column, label="text"))
+                baseline_note(results.where(**line.where), (BLOCK,), by_source)
                 for line in lines
             ),
             "Published: read off the paper's bars (±0.3); ×: the means of its Table 5, whose "
