@@ -1,7 +1,7 @@
-"""What each cell of a study is planned to be, as columns of its plan.parquet.
+"""What each cell of a study is planned to be: `studies/<study>/<scale>/planned.parquet`.
 
 A table or a report can so tell what has not run from what is not part of a study's scale, and
-state a model's size before it is trained, without the study's file.
+state a model's size before it is trained, without expanding the study again.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,9 @@ from grid import sizes
 from grid.cell import Cell
 from model.config import CellConfig
 
+FILE = "planned.parquet"
 SCHEMA: dict[str, pl.DataType] = {
+    "cell": pl.String(),
     "source": pl.String(),
     "profile": pl.String(),
     "vocab_size": pl.Int64(),
@@ -23,14 +25,14 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 
 
-def planned_columns(cells: Sequence[Cell]) -> pl.DataFrame:
+def planned(cells: Sequence[Cell]) -> pl.DataFrame:
     """One row for each cell, in order.
 
     source and profile are those of the results. parameters: with embeddings and language model
     head, for a tokenizer that fills its vocabulary. What a program of the user's own decides, as it
     replaces the pretraining, is null. tasks: each as `xnli/zero-shot`, the task and its regime.
     """
-    return pl.DataFrame([_row(cell.config) for cell in cells], schema=SCHEMA)
+    return pl.DataFrame([{"cell": cell.id, **_row(cell.config)} for cell in cells], schema=SCHEMA)
 
 
 def _row(config: CellConfig) -> dict[str, object]:

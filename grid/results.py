@@ -18,7 +18,10 @@ import polars as pl
 
 from grid.cell import Cell, solved_columns
 from grid.errors import StoreError, StudyError
-from grid.planned import planned_columns
+from grid.planned import FILE as PLANNED
+from grid.planned import planned
+from grid.provenance import FILE as ARTIFACTS
+from grid.provenance import provenance
 from grid.store import Store, explain
 from grid.task_results import headline, with_selected
 from grid.template import Coordinate
@@ -137,8 +140,9 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
     path = study.folder / DESCRIPTION
     if not (path.is_file() and path.read_bytes() == text.encode()):
         replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    plan = [plan_frame(study), planned_columns(study.cells)]
-    write_frame(pl.concat(plan, how="horizontal"), study.folder / PLAN)
+    write_frame(plan_frame(study), study.folder / PLAN)
+    write_frame(planned(study.cells), study.folder / PLANNED)
+    write_frame(provenance(graph), study.folder / ARTIFACTS)
     write_frame(frame, study.folder / RESULTS)
     return frame
 

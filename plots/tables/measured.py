@@ -67,11 +67,13 @@ def points(study: StudyOutput, together: Sequence[str] = ()) -> list[Point]:
     together: paths of axes whose values share a row, as the languages of monolingual models do.
     """
     results = study.results() if study.results_file.is_file() else None
-    plan = study.plan()
-    if plan is None or "tasks" not in plan.columns:
+    plan, planned = study.plan(), study.planned()
+    if plan is None or planned is None:
         if results is None:
             return []
         plan = results.unique("cell", maintain_order=True)
+    else:
+        plan = plan.join(planned, on="cell", maintain_order="left")
     paths = [name for name in plan.columns if name == "languages" or "." in name]
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in plan.iter_rows(named=True):

@@ -166,11 +166,12 @@ def test_the_file_is_written_once_and_left_alone_when_nothing_changed(study: Stu
     assert not list(study.folder.glob(".*"))
     description = json.loads((study.folder / "study.json").read_text())
     assert (description["name"], description["scale"]) == ("small", "laptop")
-    plan = read_frame(study.folder / "plan.parquet")
-    assert plan["number"].to_list() == [1, 2, 3, 4]
-    assert plan["tasks"].to_list() == [["xnli/zero-shot"]] * 4
-    assert plan["profile"].unique().to_list() == ["wikipedia"]
-    assert plan["parameters"].to_list() == study.plan()["parameters"].to_list()
+    assert read_frame(study.folder / "plan.parquet")["number"].to_list() == [1, 2, 3, 4]
+    planned = read_frame(study.folder / "planned.parquet")
+    assert planned["cell"].to_list() == [cell.id for cell in study.cells]
+    assert planned["tasks"].to_list() == [["xnli/zero-shot"]] * 4
+    assert planned["profile"].unique().to_list() == ["wikipedia"]
+    assert planned["parameters"].to_list() == study.plan()["parameters"].to_list()
 
 
 def test_a_damaged_results_file_is_written_anew(study: Study) -> None:
