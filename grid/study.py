@@ -257,8 +257,8 @@ def _from_layers(path: Path, layers: Layers, store: Path) -> Study:
         seeds=tuple(read_replicates(top.get("replicates"), own_seed)),
         blocks=tuple(choose_blocks(blocks, top.get("blocks"))),
         paths=tuple(dict.fromkeys(path for block in blocks for path in block.paths)),
-        figures=_declared(top.get("figures"), "figure", _known_figures()),
-        tables=_declared(top.get("tables"), "table", _known_tables()),
+        figures=_declared(top.get("figures"), "figure", _drawings("plots.figures")),
+        tables=_declared(top.get("tables"), "table", _drawings("plots.tables.published")),
         claims=_claims(top.get("claims")),
         locations=_locations(top.get("locations")),
         execution=_execution(top.get("execution")),
@@ -288,21 +288,11 @@ def _declared(node: Node | None, what: str, known: Sequence[str]) -> tuple[str, 
     return tuple(names)
 
 
-def _known_figures() -> list[str]:
-    """Every figure is a module of `plots.figures`, found here and not imported: it draws."""
-    spec = importlib.util.find_spec("plots.figures")
+def _drawings(package: str) -> list[str]:
+    """Every figure and table is a module of its own, found here and not imported: it draws."""
+    spec = importlib.util.find_spec(package)
     folders = spec.submodule_search_locations if spec is not None else None
     return sorted(module.name for module in pkgutil.iter_modules(folders))
-
-
-def _known_tables() -> list[str]:
-    """Every table is a module of `plots.tables`; found in the folder, for the same reason."""
-    spec = importlib.util.find_spec("plots")
-    folders = spec.submodule_search_locations if spec is not None else None
-    within = [os.path.join(folder, "tables") for folder in folders or ()]
-    return sorted(
-        module.name for module in pkgutil.iter_modules(within) if "_table_" in module.name
-    )
 
 
 def _claims(node: Node | None) -> tuple[Claim, ...]:

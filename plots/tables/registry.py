@@ -8,7 +8,9 @@ from pathlib import Path
 
 from plots.errors import FigureError
 from plots.studies import StudyOutput
-from plots.tables import (
+from plots.tables.latex import latex
+from plots.tables.markdown import markdown
+from plots.tables.published import (
     xlmr_table_1,
     xlmr_table_2,
     xlmr_table_3,
@@ -20,8 +22,6 @@ from plots.tables import (
     xlmr_xl_table_4,
     xlmr_xl_table_5,
 )
-from plots.tables.latex import latex
-from plots.tables.markdown import markdown
 from plots.tables.table import Table
 from plots.tables.tidy import tidy
 

@@ -1,8 +1,8 @@
 """Table 1 of Goyal et al. 2021: XNLI by the size of the model."""
 
 from plots.tables.papers import GOYAL, XL_MODELS, languages
+from plots.tables.published.xlmr_table_1 import SECTIONS, XNLI_LANGUAGES
 from plots.tables.task_table import Regime, TaskTable
-from plots.tables.xlmr_table_1 import SECTIONS, XNLI_LANGUAGES
 
 TABLE = TaskTable(
     name="xlmr_xl_table_1",
