@@ -54,7 +54,7 @@ class Gaps:
 
     def unrun(self, point: Point, name: str, cells: int) -> None:
         """Some cells have no score of what is planned for them."""
-        count = f"{cells} of {len(point.seeds)} cells of {point.study.name} have not run"
+        count = f"{point.study.name}, cells not run: {cells} of {len(point.seeds)}"
         self._add(point.study.command(), count, name)
 
     def _add(self, command: str, what: str, name: str) -> None:

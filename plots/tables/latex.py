@@ -1,7 +1,7 @@
 r"""A table as LaTeX: a `table` environment for a document with booktabs and graphicx."""
 
 from plots.tables.notes import Footnotes, decimals, half_width
-from plots.tables.table import PRINTED, Entry, Row, Table
+from plots.tables.table import PRINTED, Entry, Row, Table, Value
 
 _SIGNS = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -13,7 +13,7 @@ _ABSENT = "--"
 
 
 def latex(table: Table) -> str:
-    r"""The table as wide as the text, footnotes in small print below it.
+    r"""The table as wide as the text, intervals below their means, footnotes in small print.
 
     The document needs \usepackage{booktabs} and \usepackage{graphicx}.
     """
@@ -29,6 +29,8 @@ def latex(table: Table) -> str:
         r"\centering",
         rf"\caption{{{_escaped(f'{table.title}{unit}. {about}')}{badge}}}",
         rf"\label{{tab:{table.name}}}",
+        r"\medskip",
+        r"\setlength{\tabcolsep}{3pt}",
         r"\resizebox{\linewidth}{!}{%",
         rf"\begin{{tabular}}{{{'l' * left}{'r' * len(table.columns)}}}",
         r"\toprule",
@@ -40,7 +42,10 @@ def latex(table: Table) -> str:
             lines.append(
                 rf"\multicolumn{{{width}}}{{l}}{{\textbf{{{_escaped(section.title)}}}}} \\"
             )
-        lines += [_line(_row(row, notes)) for row in section.rows]
+        for row in section.rows:
+            lines.append(_line(_row(row, notes)))
+            if any(half_width(value) is not None for entry in row.entries for value in entry):
+                lines.append(_line(_intervals(row)))
     lines += [r"\bottomrule", r"\end{tabular}}", r"\par\smallskip", r"\raggedright\footnotesize"]
     lines += [
         rf"\textsuperscript{{{letter}}} {_escaped(note)}\par"
@@ -67,14 +72,20 @@ def _row(row: Row, notes: Footnotes) -> list[str]:
 
 
 def _entry(entry: Entry, notes: Footnotes) -> str:
-    if not entry:
-        return _ABSENT
-    shown = []
-    for value in entry:
-        half = half_width(value)
-        interval = "" if half is None else rf"\,{{\scriptsize$\pm${half:.{decimals(value)}f}}}"
-        shown.append(f"{_escaped(value.text)}{interval}{_marks(notes.of(value))}")
-    return " / ".join(shown)
+    values = (f"{_escaped(value.text)}{_marks(notes.of(value))}" for value in entry)
+    return "/".join(values) or _ABSENT
+
+
+def _intervals(row: Row) -> list[str]:
+    """A line of its own: beside their means, intervals would make the columns twice as wide."""
+    halves = ["/".join(map(_half, entry)) for entry in row.entries]
+    small = [rf"{{\scriptsize {text}}}" if text else "" for text in halves]
+    return ["", *[""] * len(row.settings), *small]
+
+
+def _half(value: Value) -> str:
+    half = half_width(value)
+    return _ABSENT if half is None else rf"$\pm${half:.{decimals(value)}f}"
 
 
 def _marks(letters: list[str]) -> str:
