@@ -52,6 +52,7 @@ def latex(table: Table) -> str:
         for note, letter in notes.letters.items()
     ]
     lines += [rf"{_escaped(note)}\par" for note in table.notes]
+    lines += [rf"Claim, {_escaped(claim)}\par" for claim in table.claims]
     lines += [rf"Missing: {_escaped(gap.what)}.\par" for gap in table.gaps]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 

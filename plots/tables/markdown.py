@@ -25,6 +25,9 @@ def markdown(table: Table) -> str:
     ]
     lines += [f"- {letter}: {_escaped(note)}" for note, letter in notes.letters.items()]
     lines += [f"- {_escaped(note)}" for note in table.notes]
+    if table.claims:
+        lines += ["", "Claims, judged on the rows that are measured here:", ""]
+        lines += [f"- {_escaped(claim)}" for claim in table.claims]
     if table.gaps:
         lines += ["", "Missing here:", ""]
         lines += [f"- {_escaped(gap.what)}. Fill with: `{gap.command}`" for gap in table.gaps]

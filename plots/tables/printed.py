@@ -92,15 +92,15 @@ def _checked(rows: list[PrintedRow], averaged: Sequence[str], metrics: int) -> l
         wrong = {
             number: mean
             for number, (row, mean) in enumerate(zip(rows, means, strict=True))
-            if mean is not None and not _may_be(row.entries[AVERAGE][metric], mean)
+            if mean is not None and not may_be(row.entries[AVERAGE][metric], mean)
         }
         for number, mean in wrong.items():
             own = rows[number].entries[AVERAGE][metric]
             swapped = [
                 rows[other].facts["model"]
                 for other in wrong
-                if other != number and _may_be(rows[other].entries[AVERAGE][metric], mean)
-                and _may_be(own, wrong[other])
+                if other != number and may_be(rows[other].entries[AVERAGE][metric], mean)
+                and may_be(own, wrong[other])
             ]  # fmt: skip
             rows[number] = _noted(rows[number], metric, mean, swapped)
     return rows
@@ -114,7 +114,7 @@ def _mean(row: PrintedRow, averaged: Sequence[str], metric: int) -> float | None
     return math.fsum(number for number in numbers if number is not None) / len(numbers)
 
 
-def _may_be(printed: Value, mean: float) -> bool:
+def may_be(printed: Value, mean: float) -> bool:
     """Whether a printed average can be this mean: both its own rounding and the values' count."""
     unit = 10.0 ** -len(printed.text.partition(".")[2])
     return printed.number is not None and abs(printed.number - mean) <= unit * (1 + 1e-9)

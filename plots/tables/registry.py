@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from grid.claims import read as read_verdicts
+from grid.environment import revision
 from plots.errors import FigureError
 from plots.studies import StudyOutput
 from plots.tables.latex import latex
@@ -25,13 +27,20 @@ from plots.tables.published import (
 from plots.tables.table import Table
 from plots.tables.tidy import tidy
 
+
+def sidecar(table: Table) -> str:
+    """The table as data, with the revision of the code that made it."""
+    content = {"revision": revision(), **asdict(table)}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
 FORMS: dict[str, Callable[[Table], str]] = {
     "md": markdown,
     "csv": tidy,
     "tex": latex,
-    "json": lambda table: json.dumps(asdict(table), indent=1, ensure_ascii=False) + "\n",
+    "json": sidecar,
 }
-"""By the ending of the file; the JSON is the table as data, whole."""
+"""By the ending of the file."""
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -77,7 +86,12 @@ def make_table(study: StudyOutput, name: str) -> Table:
     A study without results gives the printed rows, and `gaps` says what fills the others. Raises
     FigureError for an unknown name and for files of the store that cannot be read.
     """
-    return find(name).make(study)
+    verdicts = read_verdicts(study.folder)
+    claims = tuple(
+        f"{claim.verdict}: {claim.says}" + (f" ({claim.told_effect})" if claim.told_effect else "")
+        for claim in (verdicts.of_figure(name) if verdicts else ())
+    )
+    return replace(find(name).make(study), claims=claims)
 
 
 def write_tables(

@@ -85,6 +85,8 @@ class Table:
     sections: tuple[Section, ...]
     notes: tuple[str, ...] = ()
     """Remarks on the whole table."""
+    claims: tuple[str, ...] = ()
+    """Verdicts of the study on what the table is said to show, a line each."""
     badge: str = ""
     """`synthetic text` where measured rows are made from it; else empty."""
     gaps: tuple[Gap, ...] = ()

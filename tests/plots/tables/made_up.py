@@ -29,7 +29,10 @@ replicates: {{seed: {seeds}}}
 tables: [xlmr_table_1]
 """
 FILES = """\
-    ner: {source: conll, languages: [de, en, es, nl], regimes: [zero-shot, in-language, in-language-all]}
+    ner:
+      source: conll
+      languages: [de, en, es, nl]
+      regimes: [zero-shot, in-language, in-language-all]
     mlqa: {source: mlqa, languages: [ar, de, en, es, hi, vi, zh]}
     mnli: &glue {source: glue, languages: [en]}
     mnli_mismatched: *glue
