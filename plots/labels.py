@@ -1,4 +1,4 @@
-"""Direct labels: each series' name right of the axes at its last point, moved apart where they meet."""
+"""Direct labels: each series' name right of the axes, at its last point, moved apart at need."""
 
 import math
 

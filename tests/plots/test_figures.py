@@ -9,13 +9,13 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from plots.xlmr_figure_2 import figure_2_chart, xlmr_figure_2
+from plots.xlmr_figure_4 import figure_4_chart, xlmr_figure_4
 
 from plots import style
 from plots.errors import FigureError
 from plots.panel import spread
 from plots.published import load_published
-from plots.xlmr_figure_2 import figure_2_chart, xlmr_figure_2
-from plots.xlmr_figure_4 import figure_4_chart, xlmr_figure_4
 from tests.plots import frames
 
 FIGURE_2, FIGURE_4 = load_published("xlmr_fig2"), load_published("xlmr_fig4")
