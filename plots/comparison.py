@@ -213,6 +213,7 @@ class Comparison:
             ticks=self.ticks,
             tick_texts=self.tick_texts,
             tick_notes=self._notes(shown),
+            phrase="{}" if self.relative else self.axis.phrase,
             series=(*(series for _, series in shown), *(beside or ())),
             joined=not self.axis.order,
             zero_line=zero_line,

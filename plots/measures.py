@@ -134,7 +134,7 @@ def prepare(
     frame = polars.concat([frame, _gain(frame)])
     if plan is None:
         known = frame.drop("task", "metric", "language", "value", "n", "seen", AT)
-        planned = known.unique(["block", "cell"])
+        planned = known.unique(["block", "cell"], maintain_order=True)
     else:
         planned = plan.with_columns(polars.col("blocks").str.split(", ").alias("block"))
         planned = planned.explode("block").drop("blocks")
@@ -214,9 +214,9 @@ def found(results: Results, axis: Axis, metric: Metric, languages: list[str]) ->
         seeds = values.setdefault(x, {})
         if seed in seeds:
             raise FigureError(
-                f"block '{block}' has two cells for {axis.column} {x} and seed {seed}: "
-                f"{seeds[seed].cell} and {cell}. A figure over {axis.column} needs one: put what "
-                "else varies in a block of its own"
+                f"block '{block}' has two cells for {axis.phrase.format(axis.text(x))} and seed "
+                f"{seed}: {seeds[seed].cell} and {cell}. A figure over {axis.column} needs one: "
+                "put what else varies in a block of its own"
             )
         total = math.fsum(by_language[language] for language in wanted)
         seeds[seed] = Value(

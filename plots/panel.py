@@ -1,6 +1,7 @@
 """Draws one panel: its axes, what is missing under them, its series, and their direct labels."""
 
 import math
+import re
 from collections.abc import Iterable
 
 from matplotlib.axes import Axes
@@ -17,8 +18,11 @@ BEYOND = 0.3
 """How far, in shares of the range of means, an interval may stretch a panel before it is cut."""
 MANY, ROWS = 8, 3
 """More ticks than these stand in rows, this many at most, where one row is too short for them."""
-TEXT_INCHES = 0.16
-"""What one short text of a tick takes of a row."""
+NOTE_INCHES = 0.38
+"""What a note under a tick takes; where ticks are closer, it is short."""
+NOTHING = (NOT_RUN, NOT_PLANNED)
+TEXT_INCHES, ROW_INCHES = 0.17, 0.115
+"""What one short text of a tick takes of a row, and a row's height."""
 
 
 def panel_range(panels: Iterable[Panel]) -> tuple[float, float]:
@@ -71,11 +75,13 @@ def draw_panel(
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_ylim(*(limits or panel_range([panel])))
-    places = _category_axis(axes, panel, inches[0]) if panel.ticks else _number_axis(axes, panel)
+    places = _category_axis(axes, panel, inches) if panel.ticks else _number_axis(axes, panel)
     if not panel.series:
         axes.set_yticks([])
     for x, note in panel.tick_notes.items():
-        _missing(axes, places[x], note, below=panel.tick_text(x).count("\n") + 1)
+        short = inches[0] / len(places) < NOTE_INCHES
+        below = tick_lines(panel, inches[0]) if short else panel.tick_text(x).count("\n") + 1
+        _missing(axes, places[x], note, below=below, short=short)
     if panel.zero_line:
         axes.axhline(0, color=style.MUTED, linewidth=0.6, zorder=1)
     for series in sorted(panel.series, key=lambda entry: ORDER.index(entry.kind)):
@@ -92,21 +98,21 @@ def tick_lines(panel: Panel, width: float) -> int:
     return lines
 
 
-def _category_axis(axes: Axes, panel: Panel, width: float) -> dict[X, float]:
+def _category_axis(axes: Axes, panel: Panel, inches: tuple[float, float]) -> dict[X, float]:
     """Places of the ticks, one beside the other; returns them by category."""
     places: dict[X, float] = {x: float(index) for index, x in enumerate(panel.ticks)}
     texts = [panel.tick_text(x) for x in panel.ticks]
-    rows = tick_lines(panel, width) if len(texts) > MANY else 1
-    if rows > 1:
-        # Moved down in turn, and left out where they do not fit even so.
-        step = math.ceil(len(texts) * TEXT_INCHES / (rows * width))
-        for index, text in enumerate(texts):
-            texts[index] = "" if index % step else "\n" * (index // step % rows) + text
+    rows = tick_lines(panel, inches[0]) if len(texts) > MANY else 1
+    step = math.ceil(len(texts) * TEXT_INCHES / (rows * inches[0])) if rows > 1 else 1
+    texts = [text if index % step == 0 else "" for index, text in enumerate(texts)]
     axes.set_xlim(-(margin := 0.42 if len(texts) <= 2 * MANY else 0.8), len(texts) - 1 + margin)
     axes.set_xticks(range(len(places)), texts)
     longest = max(len(line) for text in texts for line in text.split("\n"))
-    if rows > 1 or len(texts) * longest * 0.062 > width:
-        axes.tick_params(axis="x", labelsize=style.TINY, pad=1 if rows > 1 else 3.5)
+    if rows > 1 or len(texts) * longest * 0.062 > inches[0]:
+        axes.tick_params(axis="x", labelsize=style.TINY)
+    # Moved down in turn where one row is too short; left out where all rows are.
+    for index, text in enumerate(axes.get_xticklabels()):
+        text.set_y(-(index // step % rows) * ROW_INCHES / inches[1])
     return places
 
 
@@ -120,10 +126,16 @@ def _number_axis(axes: Axes, panel: Panel) -> dict[X, float]:
     return places
 
 
-def _missing(axes: Axes, place: float, note: str, below: int) -> None:
-    """Says under the tick what is missing; hatches the axis there if nothing was measured."""
+def _missing(axes: Axes, place: float, note: str, below: int, *, short: bool) -> None:
+    """Says under the tick what is missing; hatches the axis there if nothing was measured.
+
+    short: where ticks are close, `2 of 3 seeds` is `2/3`, and the hatches speak for themselves.
+    """
+    if short:
+        count = re.fullmatch(r"(\d+) of (\d+)\nseeds", note)
+        words = f"{count[1]}/{count[2]}" if count else "" if note in NOTHING else "…"
     axes.annotate(
-        note,
+        words if short else note,
         (place, 0),
         xycoords=("data", "axes fraction"),
         xytext=(0, -4.5 - 9.5 * below),
@@ -135,7 +147,7 @@ def _missing(axes: Axes, place: float, note: str, below: int) -> None:
         va="top",
         linespacing=1.05,
     )
-    if note in (NOT_RUN, NOT_PLANNED):
+    if note in NOTHING:
         axes.axvspan(
             place - 0.34,
             place + 0.34,
