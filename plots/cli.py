@@ -1,4 +1,4 @@
-"""`python -m plots`: draws the figures, and writes the tables, that the studies of a store declare."""
+"""`python -m plots`: draws the figures and writes the tables that a store's studies declare."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""The panels that most figures are made of: lines over one axis, with what was published of them."""
+"""The panels that most figures are made of: lines over one axis, beside what was published."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -138,7 +138,7 @@ class Comparison:
         values = [x for x in self.ticks if x in self._own] or self._own or list(self.ticks)
         if self.relative:
             return "change from the smallest"
-        return f"change from {self.axis.text(values[0])}" if values else "change"
+        return f"change from {self.axis.phrase.format(self.axis.text(values[0]))}"
 
     # Series.
 
@@ -213,6 +213,7 @@ class Comparison:
             ticks=self.ticks,
             tick_texts=self.tick_texts,
             tick_notes=self._notes(shown),
+            phrase="{}" if self.relative else self.axis.phrase,
             series=(*(series for _, series in shown), *(beside or ())),
             joined=not self.axis.order,
             zero_line=zero_line,

@@ -5,7 +5,6 @@ held-out bits per byte of each source beside the own-language unigram; the gain 
 """
 
 from dataclasses import replace
-from typing import Any
 
 from plots import measures
 from plots.chart import MEASURED, PUBLISHED, STATED, Chart, Panel, Series, X
@@ -17,7 +16,7 @@ from plots.published import points
 
 BLOCK = "sources"
 COLUMNS = ("corpus.source", "corpus.synthetic.profile")
-WIKIPEDIA, COMMON_CRAWL = "wikipedia", "cc100"
+NAMES = {"wikipedia": "Wikipedia", "cc100": "CommonCrawl"}
 GROUPS = {f"{group.role}_res": group for group in (LOW, HIGH)} | {"all": ALL}
 """By the names of the published categories."""
 
@@ -28,19 +27,16 @@ def xlmr_figure_3(material: Material) -> Chart:
     column = varying(results, BLOCK, COLUMNS, "Figure 3")
     lines = tuple(
         Line(
-            role=role,
+            role=label.lower(),
             block=BLOCK,
             label=label,
             where={column: source},
             published=f"XLM-7 {label}",
             stated=f"XLM-7 {label}",
         )
-        for source, role, label in (
-            (WIKIPEDIA, "wikipedia", "Wikipedia"),
-            (COMMON_CRAWL, "commoncrawl", "CommonCrawl"),
-        )
+        for source, label in NAMES.items()
     )
-    groups = {name: group.languages for name, group in GROUPS.items()}
+    groups: dict[X, tuple[str, ...]] = {name: group.languages for name, group in GROUPS.items()}
     by_group = Comparison(
         results=by_languages(results, "group", groups),
         reference=material.published,
@@ -55,13 +51,15 @@ def xlmr_figure_3(material: Material) -> Chart:
         precision="digitised ±0.3",
         published_x=str,
     )
-    single: dict[Any, tuple[str, ...]] = {code: (code,) for code in SEVEN}
+    single: dict[X, tuple[str, ...]] = {code: (code,) for code in SEVEN}
     by_language = replace(
         by_group,
         results=by_languages(results, "single", single),
         axis=Axis(column="single", label="language", order=SEVEN, scored=single),
     )
-    by_source = Axis(column=column, label="text", order=(WIKIPEDIA, COMMON_CRAWL))
+    by_source = Axis(
+        column=column, label="text", order=tuple(NAMES), text=lambda source: NAMES[str(source)]
+    )
     held_out = "held-out text is each source's own"
     return chart(
         results,
@@ -71,14 +69,14 @@ def xlmr_figure_3(material: Material) -> Chart:
         title="Wikipedia against CommonCrawl",
         blocks=(BLOCK,),
         rows=[
-            (_gain(by_group), by_group.levels() if by_group.has_xnli else by_group.published_only()),
+            (
+                _gain(by_group),
+                by_group.levels() if by_group.has_xnli else by_group.published_only(),
+            ),
             (by_group.bits(), _gain(replace(by_language, published_x=str), published=False)),
         ],
         notes=[
-            *(
-                baseline_note(results.where(**line.where), (BLOCK,), by_source)
-                for line in lines
-            ),
+            baseline_note(results, (BLOCK,), by_source),
             "Published: read off the paper's bars (±0.3); ×: the means of its Table 5, whose "
             f"Wikipedia row differs from the bars. In c, {held_out}. {SHAPES}",
         ],
@@ -106,7 +104,9 @@ def _gain(of: Comparison, *, published: bool = True) -> Panel:
     beside = []
     if published and of.has_xnli:
         for drawn, kind in ((True, PUBLISHED), (False, STATED)):
-            gained = points(of.of_paper(common_crawl, drawn=drawn), of.of_paper(wikipedia, drawn=drawn))
+            gained = points(
+                of.of_paper(common_crawl, drawn=drawn), of.of_paper(wikipedia, drawn=drawn)
+            )
             name = "published" if drawn else ""
             beside.append(Series(label=name, role="commoncrawl", kind=kind, points=gained))
     unit = "points of XNLI accuracy" if of.has_xnli else "bits per byte of gain over the unigram"

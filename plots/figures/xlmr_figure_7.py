@@ -15,7 +15,7 @@ from plots.measures import Axis
 UPDATES, TOKENS, TOKENIZATION = "batch size", "batch size at equal tokens", "tokenization"
 BATCH = Axis(column="pretraining.batch_size", label="sequences in a batch",
              text=lambda size: f"{size:,}")  # fmt: skip
-TOKENIZER = {"bpe": "BPE, tokenized", "unigram": "SPM, raw text"}
+TOKENIZER = {"bpe": "BPE (tokenized)", "unigram": "SPM (raw text)"}
 KIND = Axis(
     column="tokenizer.kind",
     label="tokenizer",
@@ -43,7 +43,9 @@ def xlmr_figure_7(material: Material) -> Chart:
         batch,
         axis=KIND,
         lines=(
-            Line(role="tokenizer", block=TOKENIZATION, label="all seven", published="preprocessing"),
+            Line(
+                role="tokenizer", block=TOKENIZATION, label="all seven", published="preprocessing"
+            ),
         ),
         precision="second-hand reading ±0.3",
         published_x=PUBLISHED_KINDS.__getitem__,
