@@ -121,7 +121,9 @@ def test_pretraining_rows_carry_the_last_loss_and_all_tokens(study: Study) -> No
     finish(study, 1, evaluated=False)
     frame = study.results().filter(pl.col("block") == "width")
     assert frame["metric"].to_list() == ["tokens", "corpus_tokens", "final_loss"]
-    assert frame["value"].to_list() == [700.0, 1400.0, 8.5], "seven corpora of 200 tokens, half read"
+    assert frame["value"].to_list() == [700.0, 1400.0, 8.5], (
+        "seven corpora of 200 tokens, half read"
+    )
     assert frame["language"].to_list() == [None, None, None]
 
 

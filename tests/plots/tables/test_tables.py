@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import grid
+from plots import cli
 from plots.errors import FigureError
 from plots.published import load_published
 from plots.studies import StudyOutput
@@ -250,6 +251,22 @@ def test_files_are_the_same_every_time_and_say_what_made_them(
     data = json.loads(first[-1].read_text(encoding="utf-8"))
     assert data["results_sha256"] == study.results_sha256() and data["revision"]
     assert str(tmp_path) not in first[0].read_text(encoding="utf-8")
+
+
+def test_the_command_prints_paths_and_tells_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = made_up.fill(
+        made_up.monolingual(tmp_path),
+        tmp_path / "runs",
+        lambda row: None if (row["language"], row["seed"]) == ("sw", 2) else 0.5,
+    )
+    assert cli.main(["xlmr_table_5", "--store", str(tmp_path / "runs")]) == 0
+    printed = capsys.readouterr()
+    folder = study.folder / "tables"
+    assert {Path(line) for line in printed.out.splitlines()} == set(folder.iterdir())
+    assert "xlmr_table_5: monolingual, cells not run: 1 of 21: " in printed.err
+    assert "python -m grid run studies/monolingual.yaml --scale laptop" in printed.err
 
 
 def test_names_and_folders_that_are_wrong_are_told(
