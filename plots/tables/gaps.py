@@ -17,16 +17,16 @@ class Gaps:
 
     def __init__(self, location: str) -> None:
         self._location = location
-        self._found: dict[str, dict[str, list[str]]] = {}
+        self._things: dict[str, dict[str, list[str]]] = {}
 
-    def list(self) -> tuple[Gap, ...]:
+    def found(self) -> tuple[Gap, ...]:
         """Each thing that is missing, in the order in which they were found."""
         return tuple(
             Gap(
                 what=f"{what}: {', '.join(dict.fromkeys(names))}" if any(names) else what,
                 command=command,
             )
-            for command, things in self._found.items()
+            for command, things in self._things.items()
             for what, names in things.items()
         )
 
@@ -39,14 +39,17 @@ class Gaps:
     def unplanned(self, point: Point, wanted: Iterable[str]) -> None:
         """`task/regime` that the study does not have at its scale."""
         study, wanted = point.study, sorted(wanted)
-        tasks = list(dict.fromkeys(name.partition("/")[0] for name in wanted))
-        planned = [name for name in sorted(point.tasks or ()) if name.partition("/")[0] in tasks]
-        if planned:
-            regimes = ",".join(name.partition("/")[2] for name in (*planned, *wanted))
-            command = study.command(f"cell.tasks.{tasks[0]}.regimes=[{regimes}]")
+        new, planned = _regimes(wanted), _regimes(sorted(point.tasks or ()))
+        if new.keys() <= planned.keys():
+            command = study.command(
+                *(
+                    f"cell.tasks.{task}.regimes=[{','.join(planned[task] + new[task])}]"
+                    for task in new
+                )
+            )
         else:
             command = replace(study, scale=PUBLISHED_SCALE).command(
-                *(f"cell.tasks.{task}.source={self._location}" for task in tasks),
+                *(f"cell.tasks.{task}.source={self._location}" for task in new),
                 f"locations.{self._location}=DIR",
             )
         for name in wanted:
@@ -58,4 +61,13 @@ class Gaps:
         self._add(point.study.command(), count, name)
 
     def _add(self, command: str, what: str, name: str) -> None:
-        self._found.setdefault(command, {}).setdefault(what, []).append(name)
+        self._things.setdefault(command, {}).setdefault(what, []).append(name)
+
+
+def _regimes(names: Iterable[str]) -> dict[str, list[str]]:
+    """Regimes by task, of names such as `xnli/zero-shot`."""
+    regimes: dict[str, list[str]] = {}
+    for name in names:
+        task, _, regime = name.partition("/")
+        regimes.setdefault(task, []).append(regime)
+    return regimes

@@ -90,7 +90,7 @@ def points(study: StudyOutput, together: Sequence[str] = ()) -> list[Point]:
             Point(
                 study=study,
                 values={path: rows[0][path] for path in shown},
-                label=_label(rows[0], varied or shown),
+                label=_label(rows[0], varied or shown) or study.name,
                 seeds=seeds,
                 facts=rows[0],
                 tasks=frozenset(set().union(*tasks)) if tasks else None,

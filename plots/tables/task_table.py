@@ -110,7 +110,7 @@ class TaskTable:
             sections=sections,
             notes=(*self.notes, *([OURS] if measured.rows else [])),
             badge=badge(measured.synthetic),
-            gaps=measured.gaps.list(),
+            gaps=measured.gaps.found(),
             study=study.name,
             scale=study.scale,
             results_sha256=study.results_sha256() if study.results_file.is_file() else None,

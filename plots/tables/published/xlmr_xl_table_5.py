@@ -58,7 +58,7 @@ def make(study: StudyOutput) -> Table:
         sections=(Section(title="", rows=tuple(rows)),),
         notes=NOTES,
         badge=badge({point.facts.get("source") == "synthetic" for point, _ in found}),
-        gaps=gaps.list(),
+        gaps=gaps.found(),
         study=study.name,
         scale=study.scale,
         results_sha256=study.results_sha256() if study.results_file.is_file() else None,
