@@ -52,7 +52,9 @@ class Entry:
         )
         verdicts = read_verdicts(study.folder)
         claims = tuple(
-            Judged(verdict=claim.verdict, says=claim.says, effect=claim.told_effect)
+            Judged(
+                verdict=claim.verdict, says=claim.says, effect=claim.told_effect.replace("-", "−")
+            )
             for claim in (verdicts.of_figure(name) if verdicts else ())
         )
         return replace(chart, claims=claims)

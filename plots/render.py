@@ -15,8 +15,8 @@ LEFT, RIGHT, GAP, MARGIN = 0.46, 0.94, 0.2, 0.12
 page's margin."""
 PLOT, LINE = 1.75, 0.13
 """Inches: a panel's height, and a line of small text."""
-VERDICT = 0.86
-"""Inches that the word of a verdict takes."""
+VERDICT_LETTER = 0.058
+"""Inches that a letter of a verdict's word takes."""
 CHARACTERS = 19.7
 """Of small text in an inch."""
 HEADLINE_CHARACTERS, HEADING_CHARACTERS, SUBTITLE_CHARACTERS = 11.4, 13.9, 20.8
@@ -64,7 +64,8 @@ def render(chart: Chart, layout: Layout = PAGE) -> Figure:
             _row(figure, row, layout, top, letter)
             top, letter = top - height, letter + len(row)
         for index, line in enumerate(foot):
-            _draw_foot_line(figure, line, below - 0.08 - LINE * (index + 0.5))
+            at = below - 0.08 - LINE * (index + 0.5)
+            _draw_foot_line(figure, line, at, _verdict_inches(chart))
         return figure
 
 
@@ -122,9 +123,10 @@ def _draw_header(figure: Figure, chart: Chart, header: _Header) -> None:
 def _foot_lines(chart: Chart, layout: Layout) -> list[tuple[Judged | None, str]]:
     """Verdicts and notes as lines of small text; a verdict's word stands before its first line."""
     lines: list[tuple[Judged | None, str]] = []
+    room = layout.text_width - _verdict_inches(chart)
     for claim in chart.claims:
         told = f"{claim.says}: {claim.effect}" if claim.effect else claim.says
-        first, *rest = wrap(told, int((layout.text_width - VERDICT) * CHARACTERS))
+        first, *rest = wrap(told, int(room * CHARACTERS))
         lines.append((claim, first))
         lines += [(Judged(verdict="", says="", effect=""), line) for line in rest]
     if chart.claims:
@@ -136,8 +138,16 @@ def _foot_lines(chart: Chart, layout: Layout) -> list[tuple[Judged | None, str]]
     ]
 
 
-def _draw_foot_line(figure: Figure, line: tuple[Judged | None, str], at: float) -> None:
-    """One line of the footer, `at` inches above the page's foot."""
+def _verdict_inches(chart: Chart) -> float:
+    """What the longest word of a verdict takes."""
+    longest = max((len(claim.verdict) for claim in chart.claims), default=0)
+    return VERDICT_LETTER * longest + 0.08
+
+
+def _draw_foot_line(
+    figure: Figure, line: tuple[Judged | None, str], at: float, beside: float
+) -> None:
+    """One line of the footer, `at` inches above the page's foot, or `beside` a verdict's word."""
     claim, text = line
     width, height = figure.get_size_inches()
     if claim is not None and claim.verdict:
@@ -151,7 +161,7 @@ def _draw_foot_line(figure: Figure, line: tuple[Judged | None, str], at: float) 
             va="center",
         )
     figure.text(
-        (MARGIN + (VERDICT if claim is not None else 0)) / width,
+        (MARGIN + (beside if claim is not None else 0)) / width,
         at / height,
         text,
         fontsize=style.TINY,

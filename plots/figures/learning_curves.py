@@ -51,7 +51,7 @@ def learning_curves(material: Material) -> Chart:
         blocks=tuple(dict.fromkeys(series.block for panel in panels for series in panel.series)),
         rows=rows,
         notes=[
-            "Each mark is the mean loss over about a hundredth of the run. A thick line is the "
+            "Each value is the mean loss over about a hundredth of the run. A thick line is the "
             "mean of the seeds, thin ones the seeds. Losses of different tokenizers are not "
             "comparable: the masked pieces are not the same."
         ],

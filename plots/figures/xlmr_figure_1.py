@@ -70,7 +70,9 @@ def _sizes(frame: polars.DataFrame, corpora: polars.DataFrame) -> dict[Any, Poin
     cells = sorted(set(frame["cell"].to_list()))
     if not cells or corpora.is_empty():
         return {}
-    rows = corpora.filter(polars.col("cell").is_in(cells)).unique(["language"], keep="first")
+    rows = corpora.filter(polars.col("cell").is_in(cells)).unique(
+        ["language"], keep="first", maintain_order=True
+    )
     return {
         code: Point(x=code, mean=float(size), cells=tuple(cells))
         for code, size in rows.select("language", "bytes").iter_rows()

@@ -34,7 +34,7 @@ def xlmr_figure_7(material: Material) -> Chart:
         reference=material.published,
         axis=BATCH,
         lines=(
-            Line(role="all", block=UPDATES, label="equal\nupdates", published="batch size"),
+            Line(role="fixed", block=UPDATES, label="equal\nupdates", published="batch size"),
             Line(role="exposure", block=TOKENS, label="equal\ntokens"),
         ),
         precision="digitised ±0.1",

@@ -47,27 +47,23 @@ FORMS: dict[str, Callable[[Table], str]] = {
 class TableEntry:
     """How a table is made."""
 
-    title: str
     make: Callable[[StudyOutput], Table]
     """From the study that declares it: printed rows always, measured ones where there are some."""
+    study: str
+    """Name of a file in `studies/` that declares the table."""
 
 
 TABLES: dict[str, TableEntry] = {
-    **{
-        form.name: TableEntry(title=form.title, make=form.make)
-        for form in (
-            xlmr_table_1.TABLE,
-            xlmr_table_2.TABLE,
-            xlmr_table_3.TABLE,
-            xlmr_table_4.TABLE,
-            xlmr_table_5.TABLE,
-            xlmr_xl_table_1.TABLE,
-            xlmr_xl_table_2.TABLE,
-            xlmr_xl_table_3.TABLE,
-            xlmr_xl_table_4.TABLE,
-        )
-    },
-    xlmr_xl_table_5.NAME: TableEntry(title=xlmr_xl_table_5.TITLE, make=xlmr_xl_table_5.make),
+    "xlmr_table_1": TableEntry(make=xlmr_table_1.TABLE.make, study="xlmr"),
+    "xlmr_table_2": TableEntry(make=xlmr_table_2.TABLE.make, study="xlmr"),
+    "xlmr_table_3": TableEntry(make=xlmr_table_3.TABLE.make, study="xlmr"),
+    "xlmr_table_4": TableEntry(make=xlmr_table_4.TABLE.make, study="xlmr"),
+    "xlmr_table_5": TableEntry(make=xlmr_table_5.TABLE.make, study="monolingual"),
+    "xlmr_xl_table_1": TableEntry(make=xlmr_xl_table_1.TABLE.make, study="xlmr_xl"),
+    "xlmr_xl_table_2": TableEntry(make=xlmr_xl_table_2.TABLE.make, study="xlmr_xl"),
+    "xlmr_xl_table_3": TableEntry(make=xlmr_xl_table_3.TABLE.make, study="xlmr_xl"),
+    "xlmr_xl_table_4": TableEntry(make=xlmr_xl_table_4.TABLE.make, study="xlmr_xl"),
+    "xlmr_xl_table_5": TableEntry(make=xlmr_xl_table_5.make, study="xlmr_xl"),
 }
 
 

@@ -9,8 +9,6 @@ from plots.tables.sisters import stand_ins
 from plots.tables.table import MEASURED, PRINTED, Row, Section, Table, Value
 from plots.tables.task_table import badge, source_of
 
-NAME = "xlmr_xl_table_5"
-TITLE = "Parameters, data and budget of pretraining"
 COLUMNS = {
     "params": "parameters",
     "dataset": "dataset",
@@ -48,8 +46,8 @@ def make(study: StudyOutput) -> Table:
         if point.total("tokens") is None:
             gaps.unrun(point, model or point.label, len(point.seeds))
     return Table(
-        name=NAME,
-        title=TITLE,
+        name="xlmr_xl_table_5",
+        title="Parameters, data and budget of pretraining",
         after=f"Table 5 of {GOYAL}",
         settings=(),
         columns=tuple(COLUMNS.values()),

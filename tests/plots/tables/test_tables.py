@@ -61,6 +61,7 @@ def below(table: Table) -> list[tuple[str, str, str]]:
 
 def test_every_table_is_declared_by_a_shipped_study() -> None:
     assert {name for tables in DECLARED.values() for name in tables} == set(TABLES)
+    assert all(name in DECLARED[entry.study] for name, entry in TABLES.items())
 
 
 @pytest.mark.parametrize("study", [name for name, tables in DECLARED.items() if tables])
@@ -267,6 +268,10 @@ def test_the_command_prints_paths_and_tells_what_is_missing(
     assert {Path(line) for line in printed.out.splitlines()} == set(folder.iterdir())
     assert "xlmr_table_5: monolingual, cells not run: 1 of 21: " in printed.err
     assert "python -m grid run studies/monolingual.yaml --scale laptop" in printed.err
+    assert cli.main(["xlmr_table_1", "--store", str(tmp_path / "runs")]) == 1
+    told = capsys.readouterr().err
+    assert "xlmr_table_1: not in this store yet. Fill with: python -m grid run" in told
+    assert "studies/xlmr.yaml --scale laptop" in told and not list(folder.glob("xlmr_table_1*"))
 
 
 def test_names_and_folders_that_are_wrong_are_told(
