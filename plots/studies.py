@@ -22,6 +22,7 @@ class StudyOutput:
     name: str
     scale: str
     figures: tuple[str, ...]
+    tables: tuple[str, ...] = ()
     path: str
     """The study file, as the user named it."""
     store: Path
@@ -92,6 +93,7 @@ def _study(file: Path, store: Path) -> StudyOutput:
             name=str(content["name"]),
             scale=str(content["scale"]),
             figures=tuple(content["figures"]),
+            tables=tuple(content.get("tables", ())),
             path=str(content["path"]),
             store=store,
         )
