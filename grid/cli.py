@@ -25,7 +25,7 @@ class Command:
 
     does: str
     module: str
-    """Module of grid.commands."""
+    """Module of grid.commands; with a dot, of a package that grid knows by name only."""
     takes: tuple[str, ...]
     """Positional arguments and options, by their names in `grid.arguments`."""
     words: str = ""
@@ -60,6 +60,11 @@ COMMANDS = {
         module="studies",
         takes=(*_STUDY, "tasks"),
         several=True,
+    ),
+    "report": Command(
+        does="write one HTML page with all that there is of a study, and print its path",
+        module="plots.report.command",
+        takes=("study", "overrides", *_PLACE),
     ),
     "show": Command(
         does="print the resolved configuration of a cell, and where each value was written",
@@ -227,7 +232,8 @@ def command_parser(name: str) -> argparse.ArgumentParser:
 
 
 def _function(name: str) -> Callable[[argparse.Namespace], int]:
-    module = importlib.import_module(f"grid.commands.{COMMANDS[name].module}")
+    place = COMMANDS[name].module
+    module = importlib.import_module(place if "." in place else f"grid.commands.{place}")
     # A command may be called by a word of Python's own: `import` is `import_`.
     known = name if hasattr(module, name) else f"{name}_"
     function: Callable[[argparse.Namespace], int] = getattr(module, known)

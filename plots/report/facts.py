@@ -1,0 +1,205 @@
+"""Gathers all that a report tells about a study, once; the sections compute nothing but words."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars
+
+from grid.claims import Verdicts, read
+from grid.graph import DONE, StageId
+from grid.origins import leaves, origins_frame, text
+from grid.overview import Look, Overview
+from grid.results import RESULTS, publish, read_frame, results_sha256
+from grid.studies import Studies
+
+from plots.studies import find_studies
+from plots.tables.registry import make_table
+from plots.tables.table import Table
+
+if TYPE_CHECKING:
+    from grid.store import Store
+    from grid.study import Study
+
+SHARED = ("corpus", "shards", "task")
+"""Stages that so many cells share, a hundred languages each, that a cell's own list counts them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """Where, when and by which program an artifact was made, as its manifest says."""
+
+    revision: str | None
+    finished: str
+    seconds: float
+    environment: Mapping[str, str]
+    execution: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure as `python -m plots` wrote it: its SVG, and the numbers that stand in it."""
+
+    name: str
+    svg: str
+    sidecar: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Facts:
+    """A study at one scale, as it stands in its store. Made by `gather`."""
+
+    study: "Study"
+    options: tuple[str, ...]
+    """The words of the call after the study: overrides, scale, store and site."""
+    overview: Overview
+    look: Look
+    frame: polars.DataFrame
+    """The results: one row for each block, cell, task, metric and language."""
+    checksum: str | None
+    """SHA-256 of results.parquet."""
+    made: dict[StageId, Made] = field(default_factory=dict)
+    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    """By cell, the mean training loss in nats a masked token over each hundredth of the run."""
+    held: list[tuple[str, str, str]] = field(default_factory=list)
+    """Key, value and where it was written, of what is the same in all cells."""
+    varied: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By cell, the values of the keys that are not."""
+
+    def command(self, name: str, *words: str) -> str:
+        """A call of `python -m grid` on this study, with this report's overrides and options."""
+        call = ["python", "-m", "grid", name, str(self.study.file), *words, *self.options]
+        return shlex.join(call)
+
+    @cached_property
+    def plan(self) -> polars.DataFrame:
+        """One row for each cell: coordinates, state, sizes and hours."""
+        return self.overview.plan.frame()
+
+    @cached_property
+    def verdicts(self) -> Verdicts | None:
+        """None before the study's claims have been judged."""
+        return read(self.study.folder)
+
+    @cached_property
+    def figures(self) -> tuple[Figure, ...]:
+        """Those in the study's folder, of the ones that it declares, in that order."""
+        folder = self.study.folder / "figures"
+        found = []
+        for name in self.study.figures:
+            svg, sidecar = folder / f"{name}.svg", folder / f"{name}.json"
+            if svg.is_file() and sidecar.is_file():
+                content = json.loads(sidecar.read_text(encoding="utf-8"))
+                drawn = svg.read_text(encoding="utf-8")
+                found.append(Figure(name=name, svg=drawn, sidecar=content))
+        return tuple(found)
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """The published tables that the study declares, with what was measured."""
+        (output,) = find_studies(self.study.store, self.study.name, self.study.scale)
+        return tuple(make_table(output, name) for name in output.tables)
+
+    @property
+    def roles(self) -> dict[str, dict[str, StageId]]:
+        """The stages of each cell, by the role they have in it."""
+        return self.overview.graph.cells
+
+    @property
+    def badge(self) -> str:
+        """What must be said of results that are not, or not only, about real text."""
+        kinds = set(self.frame["synthetic"].drop_nulls().to_list())
+        return "" if True not in kinds else "synthetic text" if kinds == {True} else (
+            "partly synthetic text"
+        )  # fmt: skip
+
+    @cached_property
+    def axes(self) -> list[str]:
+        """The axis paths that vary over the study's cells."""
+        return [path for path in self.study.paths if self.plan[path].n_unique() > 1]
+
+    def own(self, cell: str) -> dict[str, StageId]:
+        """The stages of a cell but those of `SHARED`, by role."""
+        stages = self.roles.get(cell, {}).items()
+        return {role: id for role, id in stages if id[0] not in SHARED}
+
+
+def gather(study: "Study", options: tuple[str, ...]) -> Facts:
+    """Looks at the study's store and collects its results anew. Raises InputError.
+
+    Where the text that the stages' keys are made from is not at hand, the results are those of the
+    last run.
+    """
+    overview = Overview(Studies(studies=(study,)))
+    if overview.note is None:
+        frame = publish(study, overview.graph)
+    else:
+        frame = read_frame(study.folder / RESULTS)
+    look = overview.look()
+    store = study.open_store()
+    done = [id for id, found in look.stages.items() if found.state == DONE]
+    held, varied = _settings(study)
+    return Facts(
+        study=study,
+        options=options,
+        overview=overview,
+        look=look,
+        frame=frame,
+        checksum=results_sha256(study),
+        made={id: _made(store, id) for id in done},
+        curves=_curves(store, overview, set(done)),
+        held=held,
+        varied=varied,
+    )
+
+
+def _made(store: "Store", id: StageId) -> Made:
+    manifest = store.manifest(*id)
+    return Made(
+        revision=manifest.get("revision"),
+        finished=manifest.get("finished", ""),
+        seconds=manifest.get("wall_seconds", 0.0),
+        environment=manifest.get("environment", {}),
+        execution=manifest.get("execution", {}),
+    )
+
+
+def _curves(
+    store: "Store", overview: Overview, done: set[StageId]
+) -> dict[str, list[tuple[int, float]]]:
+    """The training curve of each cell whose pretraining is finished and had an update."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    read: dict[Path, list[tuple[int, float]]] = {}
+    for cell, roles in overview.graph.cells.items():
+        if roles.get("pretraining") not in done:
+            continue
+        file = store.path(*roles["pretraining"]) / "curve.json"
+        if file not in read:
+            points = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+            read[file] = [(int(point[0]), float(point[1])) for point in points]
+        if read[file]:
+            curves[cell] = read[file]
+    return curves
+
+
+def _settings(study: "Study") -> tuple[list[tuple[str, str, str]], dict[str, dict[str, str]]]:
+    """What all cells have in common, with where it was written, and what tells them apart."""
+    values = {
+        cell.id: {path: text(value) for path, value in leaves(cell.config)} for cell in study.cells
+    }
+    first = study.cells[0]
+    paths = dict.fromkeys(path for each in values.values() for path in each)
+    apart = [path for path in paths if len({each.get(path) for each in values.values()}) > 1]
+    held = [
+        (row["key"], row["value"], row["written"])
+        for row in origins_frame(study, first).iter_rows(named=True)
+        if row["key"] not in apart
+    ]
+    varied = {
+        cell: {path: each[path] for path in apart if path in each} for cell, each in values.items()
+    }
+    return held, varied

@@ -1,0 +1,91 @@
+"""The published tables with the measured rows among the printed ones, and their footnotes."""
+
+from plots.report.facts import Facts
+from plots.report.markup import Html, number, tag
+from plots.report.tables import cell_link, facts_list
+from plots.tables.table import MEASURED, Entry, Row, Table, Value
+
+
+def published_section(facts: Facts) -> Html | None:
+    """The tables that the study declares; None if it declares none."""
+    return tag("div", map(_table, facts.tables)) if facts.tables else None
+
+
+def _table(table: Table) -> Html:
+    notes = _notes(table)
+    headings = ["", *table.settings, *table.columns]
+    caption = f"{table.title}, {table.unit}; after {table.after}"
+    return tag(
+        "div",
+        tag(
+            "div",
+            tag(
+                "table",
+                tag("caption", caption, table.badge and [" ", tag("b", table.badge, class_="badge")],
+                    id=f"{table.name}-caption"),
+                tag("thead", tag("tr", (tag("th", each, scope="col") for each in headings))),
+                (_section(section.title, section.rows, len(headings), notes)
+                 for section in table.sections),
+                class_="published",
+            ),
+            class_="scroll", role="region", tabindex=0, aria_labelledby=f"{table.name}-caption",
+        ),
+        notes and tag("ol", (tag("li", note) for note in notes), class_="notes") or None,
+        _cells(table),
+        (tag("p", f"{gap.what}. To fill it: ", tag("code", gap.command), class_="note")
+         for gap in table.gaps),
+        class_="table",
+        id=table.name,
+    )  # fmt: skip
+
+
+def _section(title: str, rows: tuple[Row, ...], columns: int, notes: list[str]) -> Html:
+    head = title and tag("tr", tag("th", title, scope="rowgroup", colspan=columns), class_="group")
+    return tag("tbody", head or None, (_row(row, notes) for row in rows))
+
+
+def _row(row: Row, notes: list[str]) -> Html:
+    return tag(
+        "tr",
+        tag("th", row.label, _marks(row.notes, notes), scope="row", title=row.source),
+        (tag("td", setting) for setting in row.settings),
+        (tag("td", _entry(entry, notes), class_="number") for entry in row.entries),
+        class_=row.kind,
+    )
+
+
+def _entry(entry: Entry, notes: list[str]) -> Html:
+    return tag("span", [[index and " / " or None, _value(value, notes)]
+                        for index, value in enumerate(entry)])  # fmt: skip
+
+
+def _value(value: Value, notes: list[str]) -> list[Html | str]:
+    half = None
+    if value.low is not None and value.high is not None:
+        half = tag("small", f" ± {number((value.high - value.low) / 2, 1)}")
+    return [value.text, half or "", *_marks(value.notes, notes)]
+
+
+def _marks(own: tuple[str, ...], notes: list[str]) -> list[Html]:
+    return [tag("sup", notes.index(note) + 1) for note in own]
+
+
+def _notes(table: Table) -> list[str]:
+    """The footnotes in the order in which they are met, then the remarks on the whole."""
+    met = [
+        note
+        for row in table.rows
+        for note in (*row.notes, *(n for entry in row.entries for value in entry for n in value.notes))
+    ]
+    measured = sorted({row.source for row in table.rows if row.kind == MEASURED})
+    told = [f"Measured rows: {', '.join(measured)}."] if measured else []
+    return list(dict.fromkeys([*met, *table.notes, *told]))
+
+
+def _cells(table: Table) -> Html | None:
+    """Which cells each measured row is made from."""
+    made = [(row.label, row.cells) for row in table.rows if row.cells]
+    if not made:
+        return None
+    listed = [(label, [[cell_link(cell), " "] for cell in cells]) for label, cells in made]
+    return tag("details", tag("summary", "The cells of the measured rows"), facts_list(listed))

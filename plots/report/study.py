@@ -1,0 +1,93 @@
+"""The study itself: its blocks and axes, what all cells share, and what tells them apart."""
+
+from collections import Counter
+from typing import Any
+
+from plots.report.facts import Facts
+from plots.report.markup import Html, data, plural, tag
+from plots.report.scores import axis_column
+from plots.report.tables import Column, table
+
+_VALUES = 12
+"""Values of an axis that are listed; of more, the first and the last."""
+
+
+def grid_section(facts: Facts) -> Html:
+    """The resolved grid: a card for each block, with its axes, its cells and how they stand."""
+    return tag("div", map(lambda name: _block(facts, name), facts.study.expansion.members),
+               class_="blocks")  # fmt: skip
+
+
+def _block(facts: Facts, name: str) -> Html:
+    cells = {cell.id for cell in facts.study.expansion.members[name]}
+    rows = [row for row in facts.plan.iter_rows(named=True) if row["cell"] in cells]
+    states = Counter(str(row["state"]) for row in rows)
+    axes = []
+    for path in next(block.paths for block in facts.study.blocks if block.name == name):
+        values = list(dict.fromkeys(row[path] for row in rows if row[path] is not None))
+        if values:
+            axes.append((axis_column(facts, path).title, _values(values)))
+    seeds = len({row["seed"] for row in rows})
+    points = len({tuple(row[path] for path in facts.study.paths) for row in rows})
+    shared = sum(", " in row["blocks"] for row in rows)
+    return tag(
+        "article",
+        tag("h3", name),
+        tag("p", f"{plural(points, 'point')} × {plural(seeds, 'seed')} = "
+            f"{plural(len(rows), 'cell')}", f", {shared} shared with other blocks" if shared else None),
+        tag("div", (tag("i", style=f"flex-grow:{count}", class_=state.replace(" ", "-"))
+                    for state, count in states.items()), class_="progress", aria_hidden="true"),
+        tag("p", ", ".join(f"{count} {state}" for state, count in states.items()), class_="fine"),
+        tag("dl", ((tag("dt", title), tag("dd", values)) for title, values in axes)),
+        class_="block",
+    )  # fmt: skip
+
+
+def _values(values: list[Any]) -> list[Html]:
+    shown = values if len(values) <= _VALUES else [values[0], "…", values[-1]]
+    texts = (f"{value:,}" if isinstance(value, int) else str(value) for value in shown)
+    return [tag("code", text) for text in texts]
+
+
+def settings_section(facts: Facts) -> Html:
+    """Every setting that all cells share, and where it was written."""
+    columns = [Column(title="key"), Column(title="value"), Column(title="written", pick=False)]
+    rows = [(tag("code", key), value, written) for key, value, written in facts.held]
+    caption = f"{plural(len(rows), 'setting')} that all cells share"
+    return table("settings", caption, columns, rows)
+
+
+def cells_data(facts: Facts) -> Html:
+    """What the script shows of a single cell when its id is followed."""
+    stages: dict[str, dict[str, Any]] = {}
+    cells = {}
+    store = facts.study.open_store()
+    for row in facts.plan.iter_rows(named=True):
+        cell = row["cell"]
+        own = facts.own(cell)
+        for role, id in own.items():
+            name = "/".join(id)
+            if name in stages:
+                continue
+            made = facts.made.get(id)
+            stages[name] = {
+                "role": role,
+                "state": facts.look.stages[id].state,
+                "path": store.path(*id).relative_to(store.root).as_posix(),
+                **({} if made is None else {"revision": made.revision, "finished": made.finished,
+                                            "seconds": round(made.seconds, 1)}),
+            }  # fmt: skip
+        cells[cell] = {
+            "number": row["number"],
+            "blocks": row["blocks"],
+            "seed": row["seed"],
+            "state": row["state"],
+            "note": row["note"],
+            "settings": facts.varied[cell],
+            "stages": ["/".join(id) for id in own.values()],
+            "shared": len(set(facts.roles.get(cell, {}).values())) - len(set(own.values())),
+        }
+    commands = {
+        name: facts.command(name, "CELL") for name in ("show", "logs")
+    }
+    return data("cells-data", {"cells": cells, "stages": stages, "commands": commands})
