@@ -18,6 +18,8 @@ import polars as pl
 
 from grid.cell import Cell, solved_columns
 from grid.errors import StoreError, StudyError
+from grid.provenance import FILE as ARTIFACTS
+from grid.provenance import provenance
 from grid.store import Store, explain
 from grid.task_results import headline, with_selected
 from grid.template import Coordinate
@@ -136,6 +138,7 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
     if not (path.is_file() and path.read_bytes() == text.encode()):
         replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     write_frame(plan_frame(study), study.folder / PLAN)
+    write_frame(provenance(graph), study.folder / ARTIFACTS)
     write_frame(frame, study.folder / RESULTS)
     return frame
 

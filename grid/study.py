@@ -287,12 +287,10 @@ def _figures(node: Node | None) -> tuple[str, ...]:
 
 
 def _known_figures() -> list[str]:
-    """Every figure is a module of `plots`, which is found here and not imported: it draws."""
-    spec = importlib.util.find_spec("plots")
+    """Every figure is a module of `plots.figures`, found here and not imported: it draws."""
+    spec = importlib.util.find_spec("plots.figures")
     folders = spec.submodule_search_locations if spec is not None else None
-    return sorted(
-        module.name for module in pkgutil.iter_modules(folders) if "_figure_" in module.name
-    )
+    return sorted(module.name for module in pkgutil.iter_modules(folders))
 
 
 def _claims(node: Node | None) -> tuple[Claim, ...]:

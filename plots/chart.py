@@ -3,13 +3,18 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-MEASURED, THIN, UNIGRAM, PUBLISHED, STATED, LEVEL = (
+X = int | float | str
+"""A place on an x axis: a number, or the name of a category."""
+
+MEASURED, THIN, UNIGRAM, PUBLISHED, STATED, LEVEL, BAR, CURVE = (
     "measured",
     "thin",
     "unigram",
     "published",
     "stated",
     "level",
+    "bar",
+    "curve",
 )
 
 NOT_RUN, NOT_PLANNED = "not\nrun", "not in\nstudy"
@@ -20,7 +25,7 @@ NOT_RUN, NOT_PLANNED = "not\nrun", "not in\nstudy"
 class Point:
     """One place on the x axis of a series: a mean over seeds, or one published value."""
 
-    x: int
+    x: X
     mean: float
     low: float | None = None
     high: float | None = None
@@ -51,25 +56,42 @@ class Series:
 
 @dataclass(kw_only=True, frozen=True)
 class Panel:
-    """One pair of axes over the categories `ticks`."""
+    """One pair of axes over the categories `ticks`, or over numbers where there are none."""
 
     title: str
     subtitle: str
     """Units and what the marks mean; lines are divided by a line feed."""
-    ticks: tuple[int, ...]
-    tick_labels: dict[int, str] = field(default_factory=dict)
-    """A second line under a tick, such as the widths."""
-    tick_notes: dict[int, str] = field(default_factory=dict)
+    x_label: str
+    ticks: tuple[X, ...] = ()
+    tick_texts: dict[X, str] = field(default_factory=dict)
+    """What stands under a tick, where that is not the category itself."""
+    tick_notes: dict[X, str] = field(default_factory=dict)
     """What is missing at a tick."""
     series: tuple[Series, ...] = ()
+    joined: bool = True
+    """False where the categories have no order: no line joins their points."""
     zero_line: bool = False
+    logarithmic: bool = False
+    """The y axis."""
     message: str = ""
     """A sentence under the subtitle, where something could not be shown."""
+
+    def tick_text(self, x: X) -> str:
+        return self.tick_texts.get(x, str(x))
+
+
+@dataclass(kw_only=True, frozen=True)
+class Judged:
+    """A claim of the paper as it stands on a figure."""
+
+    verdict: str
+    says: str
+    effect: str
 
 
 @dataclass(kw_only=True, frozen=True)
 class Chart:
-    """A whole figure. A row of three panels shares its y axis and its labels."""
+    """A whole figure: rows of one panel, of two, or of three that share their y axis."""
 
     figure: str
     title: str
@@ -78,7 +100,7 @@ class Chart:
     """`synthetic text`, `partly synthetic text`, or empty for real text."""
     rows: tuple[tuple[Panel, ...], ...]
     footer: tuple[str, ...]
-    x_label: str
+    claims: tuple[Judged, ...] = ()
     absent_blocks: tuple[str, ...] = ()
     """Blocks that the figure can show and the results do not have."""
     facts: dict[str, Any] = field(default_factory=dict)
@@ -89,12 +111,12 @@ class Chart:
         return [panel for row in self.rows for panel in row]
 
     @property
-    def missing(self) -> dict[int, list[str]]:
-        """What is planned and not there, by number of languages, over all panels."""
-        found: dict[int, list[str]] = {}
+    def missing(self) -> dict[str, list[str]]:
+        """What is planned and not there, by the text of its tick, over all panels."""
+        found: dict[str, list[str]] = {}
         for panel in self.panels:
             for x, note in panel.tick_notes.items():
-                text = " ".join(note.split())
-                if note != NOT_PLANNED and text not in found.setdefault(x, []):
-                    found[x].append(text)
-        return {x: notes for x, notes in sorted(found.items()) if notes}
+                text, place = " ".join(note.split()), " ".join(panel.tick_text(x).split())
+                if note != NOT_PLANNED and text not in found.setdefault(place, []):
+                    found[place].append(text)
+        return {place: notes for place, notes in found.items() if notes}

@@ -1,4 +1,4 @@
-"""`python -m plots`: draws the figures that the studies of a store declare."""
+"""`python -m plots`: draws the figures, and writes the tables, that the studies of a store declare."""
 
 import argparse
 import os
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from plots.studies import StudyOutput
 
 DESCRIPTION = """\
-Draws figures from the results of the studies in a store, beside the published points.
-Without a FIGURE it draws all that the studies declare. Writes PNG, SVG, PDF and a JSON with every
-number to <store>/studies/<study>/<scale>/figures, and prints their paths."""
+Draws figures, and writes tables, from the results of the studies in a store, beside the published
+numbers. Without a NAME it makes all that the studies declare, and says what is missing and which
+command fills it. Writes a figure as PNG, SVG and PDF, with a JSON of every number, to
+<store>/studies/<study>/<scale>/figures, a table to tables beside it, and prints their paths."""
 EPILOG = """\
-exit status: 0 drawn; 1 a figure could not be drawn from the results; 2 a mistake in the call,
+exit status: 0 made; 1 something could not be made from the results; 2 a mistake in the call,
 or a store without results"""
 
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return _draw(options)
+        return _make(options)
     except InputError as error:
         print(f"plots: {error}", file=sys.stderr)
         return 2
@@ -40,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("figures", nargs="*", metavar="FIGURE", help="such as xlmr_figure_2")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="a figure or a table, such as xlmr_figure_2"
+    )
     parser.add_argument(
         "--store",
         type=Path,
@@ -51,71 +54,81 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--study", metavar="NAME", help="only this study")
     parser.add_argument("--scale", metavar="SCALE", help="only this scale")
     parser.add_argument(
+        "--layout",
+        choices=("page", "single"),
+        default="page",
+        help="page: 7 inches wide; single: 3.3 inches, one panel under the other (default: page)",
+    )
+    parser.add_argument(
         "--output", type=Path, metavar="DIR", help="write here (for one study and scale)"
     )
     return parser
 
 
-def _draw(options: argparse.Namespace) -> int:
+def _make(options: argparse.Namespace) -> int:
     # Matplotlib and polars take a second to import: `--help` does without them.
-    from plots.registry import FIGURES, find
+    from plots.registry import check_name
     from plots.studies import find_studies
 
-    for name in options.figures:
-        find(name)
+    for name in options.names:
+        check_name(name)
     studies = find_studies(options.store, options.study, options.scale)
     if not any(study.results_file.is_file() for study in studies):
         raise FigureError(
             "no results yet; fill them with: " + " or ".join(study.command() for study in studies)
         )
-    jobs = _jobs(studies, options.figures, set(FIGURES))
+    jobs = _jobs(studies, options.names)
     if options.output is not None and len({study.folder for study, _ in jobs}) > 1:
         raise FigureError(
             "--output is for one study and scale, and here are "
             + ", ".join(sorted({f"{study.name} ({study.scale})" for study, _ in jobs}))
             + ": choose with --study and --scale"
         )
-    drawn, failed = 0, 0
+    made, failed = 0, 0
     for study, name in jobs:
         try:
-            for path in _one(study, name, options.output):
+            for path in _one(study, name, options):
                 print(path)
-            drawn += 1
+            made += 1
         except FigureError as error:
-            print(f"{study.name} ({study.scale}), {name}: not drawn: {error}", file=sys.stderr)
+            print(f"{study.name} ({study.scale}), {name}: not made: {error}", file=sys.stderr)
             failed += 1
-    return 0 if drawn and not (failed and options.figures) else 1
+    if not options.names and options.study is None:
+        _tell_undeclared(studies, options.store)
+    return 0 if made and not (failed and options.names) else 1
 
 
-def _jobs(
-    studies: list["StudyOutput"], wanted: list[str], known: set[str]
-) -> list[tuple["StudyOutput", str]]:
-    """Which figures to draw of which study: those declared, and of them those asked for."""
+def _jobs(studies: list["StudyOutput"], wanted: list[str]) -> list[tuple["StudyOutput", str]]:
+    """Which figures and tables to make of which study: those declared, of them those asked for."""
+    from plots.registry import FIGURES, TABLES
+
     jobs = []
     for study in studies:
-        for name in study.figures:
-            if name not in known:
+        for name in (*study.figures, *study.tables):
+            if name not in FIGURES and name not in TABLES:
                 print(
-                    f"{study.name} ({study.scale}) declares {name}, which cannot be drawn yet; "
-                    f"there are {', '.join(sorted(known))}",
+                    f"{study.name} ({study.scale}) declares {name}, which is unknown here; there "
+                    f"are {', '.join(sorted({**FIGURES, **TABLES}))}",
                     file=sys.stderr,
                 )
             elif not wanted or name in wanted:
                 jobs.append((study, name))
     undeclared = [name for name in wanted if name not in {name for _, name in jobs}]
-    # A figure that no study declares is tried on all: their results may hold its blocks.
+    # What no study declares is tried on all: their results may hold its blocks.
     return jobs + [(study, name) for name in undeclared for study in studies]
 
 
-def _one(study: "StudyOutput", name: str, output: Path | None) -> list[Path]:
-
+def _one(study: "StudyOutput", name: str, options: argparse.Namespace) -> list[Path]:
     from plots.output import write
-    from plots.published import load_published
-    from plots.registry import find
+    from plots.registry import TABLES, find, write_tables
+    from plots.render import LAYOUTS
 
-    entry = find(name)
-    chart = entry.chart(study.results(), load_published(entry.reference), study.plan())
-    paths = write(chart, study, output or study.folder / "figures")
+    if name in TABLES:
+        folder = options.output or study.folder / "tables"
+        return write_tables(study, [name], folder, lambda line: print(line, file=sys.stderr))
+    chart = find(name).draw_from(study, name)
+    layout = LAYOUTS[options.layout]
+    paths = write(chart, study, options.output or study.folder / "figures", layout)
     _tell_missing(chart, study)
     return paths
 
@@ -123,7 +136,7 @@ def _one(study: "StudyOutput", name: str, output: Path | None) -> list[Path]:
 def _tell_missing(chart: "Chart", study: "StudyOutput") -> None:
     """What the figure marks as missing, and the command that would fill it."""
     if chart.missing:
-        listed = "; ".join(f"{x} languages: {', '.join(n)}" for x, n in chart.missing.items())
+        listed = "; ".join(f"{x}: {', '.join(notes)}" for x, notes in chart.missing.items())
         print(f"{chart.figure}: {listed}. Fill with: {study.command()}", file=sys.stderr)
     plan = study.plan()
     blocks = set() if plan is None else {name for row in plan["blocks"] for name in row.split(", ")}
@@ -137,3 +150,15 @@ def _tell_missing(chart: "Chart", study: "StudyOutput") -> None:
                 f"{study.command(*overrides)}",
                 file=sys.stderr,
             )
+
+
+def _tell_undeclared(studies: list["StudyOutput"], store: Path) -> None:
+    """Figures that no study of the store declares, each with the shipped study that fills it."""
+    from plots.registry import FIGURES
+    from plots.studies import command
+
+    declared = {name for study in studies for name in study.figures}
+    for name, entry in FIGURES.items():
+        if name not in declared:
+            fill = command(f"studies/{entry.study}.yaml", studies[0].scale, store)
+            print(f"{name}: not in this store yet. Fill with: {fill}", file=sys.stderr)

@@ -1,28 +1,20 @@
-"""What the figures share: groups of languages, what is missing, and what stands in the margins."""
+"""What the figures share: groups of languages, and what stands in the margins."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import polars
 
-from plots.chart import NOT_PLANNED, NOT_RUN, Chart, Panel, Point, Series
+from plots.chart import Chart, Panel, Point
 from plots.errors import FigureError
-from plots.measures import (
-    ACCURACY,
-    BITS_PER_BYTE,
-    UNIGRAM,
-    Metric,
-    Results,
-    languages_of,
-    rows_of,
-)
+from plots.measures import BITS_PER_BYTE, UNIGRAM, Axis, Metric, Results, rows_of
 
 SEVEN = ("en", "fr", "de", "ru", "zh", "sw", "ur")
 """The languages that every set has (Conneau et al. 2020, Section 3)."""
-FIXED_WIDTH, WIDER = "fixed width", "wider"
-X_LABEL = "languages in pretraining"
 NO_XNLI = "XNLI not measured on this source"
 PAPER = "Conneau et al. 2020 (arXiv 1911.02116)"
+SHAPES = "Other text, other budget: compare shapes, not levels."
+LANGUAGES = Axis(column="n_languages", label="languages in pretraining")
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -32,14 +24,14 @@ class Group:
     role: str
     name: str
     languages: tuple[str, ...]
-    published: str
 
 
-GROUPS = (
-    Group(role="high", name="high-resource", languages=("en", "fr"), published="high_res(en,fr)"),
-    Group(role="all", name="all", languages=SEVEN, published="all(7 langs)"),
-    Group(role="low", name="low-resource", languages=("sw", "ur"), published="low_res(sw,ur)"),
-)
+HIGH = Group(role="high", name="high-resource", languages=("en", "fr"))
+ALL = Group(role="all", name="all", languages=SEVEN)
+LOW = Group(role="low", name="low-resource", languages=("sw", "ur"))
+GROUPS = (HIGH, ALL, LOW)
+LOW_APART = {"sw": "sw", "ur": "ur"}
+"""The low-resource languages by the role that each is drawn in."""
 
 
 def label(group: Group, languages: list[str]) -> str:
@@ -50,81 +42,50 @@ def label(group: Group, languages: list[str]) -> str:
     return f"{group.name}\n({', '.join(languages)})"
 
 
-def grouped(frame: polars.DataFrame, metric: Metric) -> list[tuple[Group, list[str]]]:
-    """The groups of which at least one language was scored, with those languages."""
-    found = [(group, languages_of(frame, metric, group.languages)) for group in GROUPS]
-    return [(group, languages) for group, languages in found if languages]
-
-
-def block_of(frame: polars.DataFrame, block: str, figure: str) -> polars.DataFrame:
-    """The rows of one block. Raises FigureError if there are none."""
-    rows = frame.filter(polars.col("block") == block)
-    if rows.is_empty():
-        blocks = sorted({str(name) for name in frame["block"].to_list()})
+def require(results: Results, block: str, figure: str) -> None:
+    """Raises FigureError if the results have no row of the block."""
+    if block not in results.blocks:
         raise FigureError(
             f"{figure} shows the block '{block}', but the results have only "
-            f"{', '.join(repr(name) for name in blocks)}: name the block so in the study's axes, "
-            "or add it to the run with blocks=all"
+            f"{', '.join(repr(name) for name in sorted(results.blocks))}: name the block so in "
+            "the study's axes, or add it to the run with blocks=all"
         )
-    return rows
 
 
-def ticks_of(results: Results, blocks: tuple[str, ...], published: list[int]) -> list[int]:
-    """Numbers of languages on the x axis: what the blocks have or plan, and what was published."""
-    rows = results.frame.filter(polars.col("block").is_in(blocks))
-    measured = {int(count) for count in rows["n_languages"].to_list()}
-    planned = {x for block in blocks for x in results.planned.get(block, {})}
-    return sorted(measured | planned | set(published))
+def varying(results: Results, block: str, columns: tuple[str, ...], figure: str) -> str:
+    """The first of the columns in which the block has several values, in the plan or the results.
+
+    Which one it is depends on the scale: a source of text, or a profile of the synthetic one.
+    Raises FigureError if none of them varies.
+    """
+    require(results, block, figure)
+    own = results.where(block=block)
+    for column in columns:
+        for frame in (own.plan, own.frame):
+            if column in frame.columns and frame[column].drop_nulls().n_unique() > 1:
+                return column
+    raise FigureError(
+        f"{figure} needs cells in the block '{block}' that differ in {' or '.join(columns)}: "
+        "only one value has results, and no other is planned"
+    )
 
 
-def tick_notes(
-    results: Results, ticks: list[int], series: list[Series], main: tuple[str, ...]
-) -> dict[int, str]:
-    """What is missing at each tick: `main` blocks are wanted at all, others where planned."""
-    notes = {}
-    for x in ticks:
-        wanted = [
-            entry for entry in series
-            if entry.block in main or x in results.planned.get(entry.block, {})
-        ]  # fmt: skip
-        points = [point for entry in wanted for point in entry.points if point.x == x]
-        short = [point for point in points if not point.complete]
-        if len(points) < len(wanted):
-            planned = any(x in results.planned.get(entry.block, {}) for entry in wanted)
-            nothing = NOT_RUN if planned or not results.has_plan else NOT_PLANNED
-            notes[x] = "partly\nrun" if points else nothing
-        elif short:
-            worst = min(short, key=lambda point: (len(point.seeds), point.expected_seeds))
-            notes[x] = f"{len(worst.seeds)} of {worst.expected_seeds}\nseeds"
-    return notes
-
-
-def has_xnli(frame: polars.DataFrame) -> bool:
-    return bool(languages_of(frame, ACCURACY, SEVEN))
-
-
-def change_of(x: int) -> str:
-    return f"change from {x} languages"
-
-
-def unigram_label(first: bool) -> str:
-    """The name of the dashed lines, which one of them carries."""
-    return "own-language\nunigram" if first else ""
-
-
-def baseline_note(frame: polars.DataFrame, blocks: tuple[str, ...]) -> str:
+def baseline_note(results: Results, blocks: tuple[str, ...], axis: Axis) -> str:
     """Which cells do not beat the own-language unigram on the mean of the seven languages."""
-    rows = frame.filter(polars.col("block").is_in(blocks) & polars.col("language").is_in(SEVEN))
-    each = ["block", "n_languages"]
+    rows = results.frame.filter(
+        polars.col("block").is_in(blocks) & polars.col("language").is_in(SEVEN)
+    )
+    each = ["block", axis.column]
     scores = rows_of(rows, BITS_PER_BYTE).group_by(each).agg(model=polars.mean("value"))
     unigram = rows_of(rows, UNIGRAM).group_by(each).agg(unigram=polars.mean("value"))
     both = scores.join(unigram, on=each).filter(polars.col("model") >= polars.col("unigram"))
     if both.is_empty():
         return ""
-    counts = ", ".join(str(x) for x in sorted(set(both["n_languages"].to_list())))
+    found = axis.sorted(set(both[axis.column].to_list()))
+    places = ", ".join(axis.text(x) for x in found)
     return (
-        f"Not better than the own-language unigram on the seven at {counts} languages: what is "
-        "seen there is vocabulary, not language."
+        f"Not better than the own-language unigram on the seven at {places} ({axis.label}): what "
+        "is seen there is vocabulary, not language."
     )
 
 
@@ -145,14 +106,19 @@ def sources(frame: polars.DataFrame) -> str:
     return ", ".join(sorted(names))
 
 
-def widths(frame: polars.DataFrame, block: str) -> dict[int, int]:
+def widths(results: Results, block: str) -> dict[Any, int]:
     """Encoder width by number of languages in a block, where the study varies it."""
-    if "encoder.width" not in frame.columns:
+    frame = results.frame.filter(polars.col("block") == block)
+    return _single(frame, "n_languages", "encoder.width")
+
+
+def _single(frame: polars.DataFrame, by: str, column: str) -> dict[Any, int]:
+    """The value of a column at each value of another, where it has just one."""
+    if column not in frame.columns:
         return {}
-    rows = frame.filter((polars.col("block") == block) & polars.col("encoder.width").is_not_null())
-    found: dict[int, set[int]] = {}
-    for row in rows.select("n_languages", "encoder.width").unique().iter_rows(named=True):
-        found.setdefault(row["n_languages"], set()).add(int(row["encoder.width"]))
+    found: dict[Any, set[int]] = {}
+    for x, value in frame.select(by, column).drop_nulls().unique().iter_rows():
+        found.setdefault(x, set()).add(int(value))
     return {x: next(iter(values)) for x, values in sorted(found.items()) if len(values) == 1}
 
 
@@ -180,32 +146,26 @@ def chart(
     reference: polars.DataFrame,
     *,
     figure: str,
-    number: str,
+    after: str,
     title: str,
     blocks: tuple[str, ...],
     rows: list[tuple[Panel, ...]],
     notes: list[str],
-    x_label: str = X_LABEL,
 ) -> Chart:
-    """Puts a figure's panels between its header and its footer, with the facts for its sidecar."""
+    """Puts a figure's panels between its header and its footer, with the facts for its sidecar.
+
+    after: what the figure follows, such as `Figure 2 of Conneau et al. 2020`.
+    """
     used = results.frame.filter(polars.col("block").is_in(blocks))
     study, scale = used["study"][0], used["scale"][0]
     seeds = sorted({int(seed) for seed in used["seed"].to_list()})
-    counts = seeds_text(used, blocks)
     points = [
         point for row in rows for panel in row for entry in panel.series for point in entry.points
     ]
-    numbers = ", ".join(map(str, seeds))
     measured = f"Measured: study {study}, scale {scale}, source {sources(used)}; "
-    if len(seeds) == 1:
-        measured += f"seed {numbers}. One seed gives no interval."
-    else:
-        measured += (
-            f"seeds {numbers}. Large marks are means, bars 95\u00a0%\u00a0t\u00a0intervals over "
-            "seeds, small dots the seeds; an arrow says that an interval runs on beyond the panel."
-        )
+    measured += _told_seeds(seeds, points)
     if any(not point.complete for point in points):
-        notes = [*notes, "Half-filled marks have fewer seeds than others of their block."]
+        notes = [*notes, "Half-filled marks have fewer seeds than the study plans."]
     if any(point.unseen for point in points):
         notes = [*notes, "† holds a language that the model was not pretrained on."]
     facts: dict[str, Any] = {
@@ -219,13 +179,24 @@ def chart(
     return Chart(
         figure=figure,
         title=title,
-        subtitle=f"After Figure {number} of {PAPER}  ·  scale {scale}  ·  {counts}",
+        subtitle=f"{after}  ·  scale {scale}  ·  {seeds_text(used, blocks)}",
         badge=badge(used),
         rows=tuple(rows),
         footer=tuple(text for text in (measured, *notes) if text),
-        x_label=x_label,
         absent_blocks=tuple(block for block in blocks if block not in results.blocks),
         facts=facts,
+    )
+
+
+def _told_seeds(seeds: list[int], points: list[Point]) -> str:
+    numbers = ", ".join(map(str, seeds))
+    if len(seeds) == 1:
+        return f"seed {numbers}. One seed gives no interval."
+    if all(point.low is None for point in points):
+        return f"seeds {numbers}."
+    return (
+        f"seeds {numbers}. Large marks are means, bars 95\u00a0%\u00a0t\u00a0intervals over seeds, "
+        "small dots the seeds; an arrow says that an interval runs on beyond the panel."
     )
 
 

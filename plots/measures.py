@@ -1,19 +1,22 @@
 """From the results frame to points: means over languages, then over seeds, with their intervals."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import polars
 
 from grid.statistics import mean_interval, paired_differences
 from grid.task_results import headline
-from plots.chart import Point
+from plots.chart import Point, X
 from plots.errors import FigureError
 
 COLUMNS = (
     "study scale block cell seed n_languages task metric language value n seen updates source "
     "synthetic"
 ).split()
+AT = "at_update"
+"""The update of pretraining that a score is of: its milestone's, or the last."""
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -33,6 +36,26 @@ GAIN = Metric(name="gain_over_unigram")
 
 
 @dataclass(kw_only=True, frozen=True)
+class Axis:
+    """What stands on an x axis: the values of a column of the results, in order."""
+
+    column: str
+    label: str
+    order: tuple[X, ...] = ()
+    """Of categories; numbers are in their own order."""
+    text: Callable[[X], str] = str
+    """How a value is written under the axis."""
+    scored: Mapping[X, tuple[str, ...]] = field(default_factory=dict)
+    """The languages of the mean at each value, where they are what varies."""
+
+    def sorted(self, values: set[X]) -> list[X]:
+        """The values as they stand on the axis."""
+        if self.order:
+            return [value for value in self.order if value in values]
+        return sorted(values, key=float)
+
+
+@dataclass(kw_only=True, frozen=True)
 class Value:
     """A mean over languages in one cell."""
 
@@ -41,39 +64,56 @@ class Value:
     unseen: bool
 
 
+Found = dict[X, dict[int, Value]]
+"""The value of each seed at each x."""
+
+
 @dataclass(kw_only=True, frozen=True)
 class Results:
-    """A results frame, and which seeds each block has, or should have, at each x."""
+    """A results frame, and the cells that the study has, finished or not."""
 
     frame: polars.DataFrame
-    planned: dict[str, dict[int, set[int]]]
+    plan: polars.DataFrame
+    """One row for each block and cell; without a plan, only what the frame itself holds."""
     has_plan: bool
-    """False where `planned` is only what the frame itself holds."""
 
     @property
     def blocks(self) -> set[str]:
-        return {str(name) for name in self.frame["block"].to_list()}
+        return set(self.frame["block"].to_list())
 
-    def expected_seeds(self, block: str, x: int) -> int:
-        """Seeds that a complete point has; without a plan, those that the block has anywhere."""
-        by_count = self.planned.get(block, {})
-        if self.has_plan and x in by_count:
-            return len(by_count[x])
-        return len(set().union(*by_count.values()))
+    def where(self, **values: X) -> "Results":
+        """The results whose columns have these values; a column that the plan lacks is not asked."""
+        frame, plan = self.frame, self.plan
+        for column, value in values.items():
+            frame = frame.filter(polars.col(column) == value)
+            if column in plan.columns:
+                plan = plan.filter(polars.col(column) == value)
+        return replace(self, frame=frame, plan=plan)
 
-    def only(self, ticks: list[int]) -> "Results":
-        """The results at these numbers of languages."""
-        return Results(
-            frame=self.frame.filter(polars.col("n_languages").is_in(ticks)),
-            planned=self.planned,
-            has_plan=self.has_plan,
-        )
+    def planned(self, axis: Axis) -> dict[X, set[int]]:
+        """The seeds that the study has at each x; empty if the plan does not have the axis."""
+        if axis.column not in self.plan.columns:
+            return {}
+        found: dict[X, set[int]] = {}
+        for x, seed in self.plan.select(axis.column, "seed").drop_nulls().iter_rows():
+            found.setdefault(x, set()).add(seed)
+        return found
+
+    def expected_seeds(self, axis: Axis, x: X) -> int:
+        """Seeds that a complete point has; without a plan, those that there are anywhere."""
+        planned = self.planned(axis)
+        if self.has_plan and x in planned:
+            return len(planned[x])
+        return self.plan["seed"].n_unique()
 
 
-def prepare(frame: polars.DataFrame, plan: polars.DataFrame | None = None) -> Results:
+def prepare(
+    frame: polars.DataFrame, plan: polars.DataFrame | None = None, *, milestones: bool = False
+) -> Results:
     """The results with the gain over the unigram as a metric of its own; checks the columns.
 
-    `plan` has the columns blocks (names divided by ", "), seed and n_languages, one row a cell.
+    `plan` has the columns blocks (names divided by ", "), seed, n_languages and the study's axes,
+    one row a cell. With `milestones` the scores along the way stay, told apart by the column `AT`.
     """
     absent = [name for name in COLUMNS if name not in frame.columns]
     if absent:
@@ -83,12 +123,28 @@ def prepare(frame: polars.DataFrame, plan: polars.DataFrame | None = None) -> Re
         )
     if frame.is_empty():
         raise FigureError("the results frame has no rows: nothing of the study has finished yet")
+    at = [name for name in ("milestone", "updates") if name in frame.columns]
+    frame = frame.with_columns(polars.coalesce(at).alias(AT))
+    if milestones and "milestone" in frame.columns:
+        frame = frame.with_columns(milestone=polars.lit(None, polars.Int64))
     frame = headline(frame)
-    identity = ["block", "cell", "seed", "language"]
+    frame = polars.concat([frame, _gain(frame)])
+    if plan is None:
+        known = frame.drop("task", "metric", "language", "value", "n", "seen", AT)
+        planned = known.unique(["block", "cell"])
+    else:
+        planned = plan.with_columns(polars.col("blocks").str.split(", ").alias("block"))
+        planned = planned.explode("block").drop("blocks")
+    return Results(frame=frame, plan=planned, has_plan=plan is not None)
+
+
+def _gain(frame: polars.DataFrame) -> polars.DataFrame:
+    """Rows of the metric GAIN: the unigram's bits per byte minus the model's."""
+    identity = ["block", "cell", "seed", "language", AT]
     unigram = frame.filter(polars.col("metric") == UNIGRAM.name).select(
         *identity, polars.col("value").alias("unigram")
     )
-    gain = (
+    return (
         frame.filter(polars.col("metric") == BITS_PER_BYTE.name)
         .join(unigram, on=identity, how="inner")
         .with_columns(
@@ -96,15 +152,17 @@ def prepare(frame: polars.DataFrame, plan: polars.DataFrame | None = None) -> Re
         )
         .select(frame.columns)
     )
-    planned: dict[str, dict[int, set[int]]] = {}
-    if plan is None:
-        rows = frame.select(polars.col("block").alias("blocks"), "seed", "n_languages").unique()
-    else:
-        rows = plan.select("blocks", "seed", "n_languages")
-    for blocks, seed, count in rows.iter_rows():
-        for block in blocks.split(", "):
-            planned.setdefault(block, {}).setdefault(count, set()).add(seed)
-    return Results(frame=polars.concat([frame, gain]), planned=planned, has_plan=plan is not None)
+
+
+def by_languages(results: Results, column: str, groups: Mapping[X, tuple[str, ...]]) -> Results:
+    """The results once for each group of languages, which `column` then names."""
+    parts = [
+        results.frame.filter(polars.col("language").is_in(languages)).with_columns(
+            polars.lit(name).alias(column)
+        )
+        for name, languages in groups.items()
+    ]
+    return replace(results, frame=polars.concat(parts))
 
 
 def rows_of(frame: polars.DataFrame, metric: Metric) -> polars.DataFrame:
@@ -134,91 +192,82 @@ def languages_of(frame: polars.DataFrame, metric: Metric, wanted: tuple[str, ...
     return [language for language in wanted if language in found]
 
 
-def values(
-    frame: polars.DataFrame, block: str, metric: Metric, languages: list[str]
-) -> dict[int, dict[int, Value]]:
-    """Mean over `languages` by number of languages and seed; a cell that lacks one is left out.
+def found(results: Results, axis: Axis, metric: Metric, languages: list[str]) -> Found:
+    """Mean over `languages` at each x and seed; a cell that lacks one of them is left out.
 
-    Raises FigureError if one number of languages and seed means two cells.
+    Raises FigureError if one x and seed means two cells.
     """
-    rows = rows_of(frame, metric).filter(
-        (polars.col("block") == block) & polars.col("language").is_in(languages)
-    )
-    found: dict[int, dict[int, Value]] = {}
-    keys = ["n_languages", "seed", "cell"]
+    rows = rows_of(results.frame, metric).filter(polars.col("language").is_in(languages))
+    rows = rows.filter(polars.col(axis.column).is_not_null())
+    keys = [axis.column, "seed", "cell", "block"]
+    values: Found = {}
     for key, part in sorted(rows.partition_by(keys, as_dict=True, maintain_order=True).items()):
-        count, seed, cell = int(str(key[0])), int(str(key[1])), str(key[2])
+        x, seed, cell, block = key[0], int(str(key[1])), str(key[2]), str(key[3])
+        assert isinstance(x, int | float | str)
         by_language = dict(zip(part["language"].to_list(), part["value"].to_list(), strict=True))
-        if len(by_language) < len(languages):
+        wanted = [code for code in axis.scored.get(x, languages) if code in languages]
+        if any(language not in by_language for language in wanted):
             continue
-        seeds = found.setdefault(count, {})
+        seeds = values.setdefault(x, {})
         if seed in seeds:
             raise FigureError(
-                f"block '{block}' has two cells for {count} languages and seed {seed}: "
-                f"{seeds[seed].cell} and {cell}. A figure over the number of languages needs one: "
-                "put what else varies in a block of its own"
+                f"block '{block}' has two cells for {axis.column} {x} and seed {seed}: "
+                f"{seeds[seed].cell} and {cell}. A figure over {axis.column} needs one: put what "
+                "else varies in a block of its own"
             )
-        total = math.fsum(by_language[language] for language in languages)
+        total = math.fsum(by_language[language] for language in wanted)
         seeds[seed] = Value(
-            value=metric.factor * total / len(languages),
+            value=metric.factor * total / len(wanted),
             cell=cell,
             unseen=part["seen"].to_list().count(False) > 0,
         )
-    return found
+    return {x: values[x] for x in axis.sorted(set(values))}
 
 
-def level_points(
-    results: Results, block: str, metric: Metric, languages: list[str]
-) -> tuple[Point, ...]:
-    """Mean and interval over seeds at each number of languages."""
-    found = values(results.frame, block, metric, languages)
+def level_points(results: Results, axis: Axis, values: Found) -> tuple[Point, ...]:
+    """Mean and interval over seeds at each x."""
     return tuple(
         _point(
             x,
             {seed: entry.value for seed, entry in seeds.items()},
             seeds,
-            results.expected_seeds(block, x),
+            results.expected_seeds(axis, x),
         )
-        for x, seeds in sorted(found.items())
+        for x, seeds in values.items()
     )
 
 
 def difference_points(
-    results: Results,
-    block: str,
-    found: dict[int, dict[int, Value]],
-    base: dict[int, dict[int, Value]],
+    results: Results, axis: Axis, values: Found, base: Found
 ) -> tuple[Point, ...]:
-    """Mean and interval of `found` minus `base` at the same x, paired by seed.
+    """Mean and interval of `values` minus `base` at the same x, paired by seed.
 
     A point whose seeds are not in the base is left out; one that lacks some counts as incomplete.
     """
     points = []
-    for x, seeds in sorted(found.items()):
-        base_values = {seed: entry.value for seed, entry in base.get(x, {}).items()}
+    for x, seeds in values.items():
         differences = paired_differences(
-            {seed: entry.value for seed, entry in seeds.items()}, base_values
+            {seed: entry.value for seed, entry in seeds.items()},
+            {seed: entry.value for seed, entry in base.get(x, {}).items()},
         )
         if differences:
-            points.append(_point(x, differences, seeds, results.expected_seeds(block, x)))
+            points.append(_point(x, differences, seeds, results.expected_seeds(axis, x)))
     return tuple(points)
 
 
-def change_points(
-    results: Results,
-    block: str,
-    metric: Metric,
-    languages: list[str],
-    first: int,
-    base_block: str | None = None,
-) -> tuple[Point, ...]:
-    """Changes from the point at `first` languages, of the block itself or of `base_block`."""
-    found = values(results.frame, block, metric, languages)
-    start = values(results.frame, base_block or block, metric, languages).get(first, {})
-    return difference_points(results, block, found, dict.fromkeys(found, start))
+def first_of(values: Found, start: Found | None = None) -> Found:
+    """A base for changes from the first x: of the values themselves, or of `start`."""
+    begun = values if start is None else start
+    first = next(iter(begun), None)
+    return {} if first is None else dict.fromkeys(values, begun[first])
 
 
-def _point(x: int, by_seed: dict[int, float], seeds: dict[int, Value], expected: int) -> Point:
+def before_of(values: Found) -> Found:
+    """A base for changes from the x before; the first x has none."""
+    return dict(zip(list(values)[1:], values.values(), strict=False))
+
+
+def _point(x: X, by_seed: dict[int, float], seeds: dict[int, Value], expected: int) -> Point:
     interval = mean_interval(by_seed.values())
     return Point(
         x=x,

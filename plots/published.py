@@ -1,10 +1,11 @@
 """The published numbers in `plots/reference`, read as they are kept there."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars
 
-from plots.chart import Point
+from plots.chart import Point, X
 from plots.errors import FigureError
 
 FOLDER = Path(__file__).with_name("reference")
@@ -19,17 +20,28 @@ def load_published(name: str) -> polars.DataFrame:
     return polars.read_csv(path, infer_schema=False)
 
 
-def published_points(
-    reference: polars.DataFrame, series: str, change_from: int | None = None
-) -> tuple[Point, ...]:
-    """The values of one published series over its x, or their changes from `change_from`.
+def published(
+    reference: polars.DataFrame,
+    series: str,
+    x: Callable[[str], X] = int,
+    *,
+    drawn: bool = True,
+) -> dict[X, float]:
+    """The values of one published series by x, in the file's order.
 
-    Empty where the series is not there, or was not published at `change_from`.
+    drawn: those read off a figure; otherwise those that the text or a table states.
     """
-    rows = reference.filter(polars.col("series") == series)
-    values = {int(row["x"]): float(row["value"]) for row in rows.iter_rows(named=True)}
-    if change_from is not None:
-        if change_from not in values:
-            return ()
-        values = {x: value - values[change_from] for x, value in values.items()}
-    return tuple(Point(x=x, mean=round(values[x], 6)) for x in sorted(values))
+    from_figure = polars.col("figure").str.starts_with("Fig")
+    rows = reference.filter(
+        (polars.col("series") == series) & (from_figure if drawn else ~from_figure)
+    )
+    return {x(row["x"]): float(row["value"]) for row in rows.iter_rows(named=True)}
+
+
+def points(values: dict[X, float], base: dict[X, float] | None = None) -> tuple[Point, ...]:
+    """Published values as points, or their differences from `base` where that has the x."""
+    if base is None:
+        return tuple(Point(x=x, mean=value) for x, value in values.items())
+    return tuple(
+        Point(x=x, mean=round(value - base[x], 6)) for x, value in values.items() if x in base
+    )

@@ -1,41 +1,110 @@
-"""The figures that can be drawn, by the name that a study declares."""
+"""The figures and tables that can be made, by the name that a study declares."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Literal
 
 import polars
 
-from plots import xlmr_figure_2, xlmr_figure_4
-from plots.chart import Chart
+from grid.claims import read as read_verdicts
+from plots.chart import Chart, Judged
 from plots.errors import FigureError
-
-Maker = Callable[[polars.DataFrame, polars.DataFrame, polars.DataFrame | None], Chart]
+from plots.figures import (
+    learning_curves,
+    stopping_criterion,
+    xlmr_figure_1,
+    xlmr_figure_2,
+    xlmr_figure_3,
+    xlmr_figure_4,
+    xlmr_figure_5,
+    xlmr_figure_6,
+    xlmr_figure_7,
+)
+from plots.material import Material
+from plots.published import load_published
+from plots.studies import StudyOutput
+from plots.tables.registry import TABLES, write_tables
 
 
 @dataclass(kw_only=True, frozen=True)
 class Entry:
-    """How a figure is made: its chart from results, published points and the study's plan."""
+    """How a figure is made, and which of the shipped studies fills it."""
 
-    reference: str
-    """Name of the file in `plots/reference`."""
-    chart: Maker
+    chart: Callable[[Material], Chart]
+    study: str
+    """Name of a file in `studies/` that declares the figure."""
+    reference: str = ""
+    """Name of its file in `plots/reference`, if anything was published."""
+    reads: Literal["", "corpora", "curves"] = ""
+    """What it takes from the store's artifacts besides the results."""
+
+    def draw_from(self, study: StudyOutput, name: str) -> Chart:
+        """The chart of one study's results, with the verdicts on the claims that it shows.
+
+        Raises FigureError if the results do not hold it.
+        """
+        chart = self.chart(
+            Material(
+                frame=study.results(),
+                plan=study.plan(),
+                published=load_published(self.reference) if self.reference else polars.DataFrame(),
+                **({self.reads: getattr(study, self.reads)()} if self.reads else {}),
+            )
+        )
+        verdicts = read_verdicts(study.folder)
+        claims = tuple(
+            Judged(verdict=claim.verdict, says=claim.says, effect=claim.told_effect)
+            for claim in (verdicts.of_figure(name) if verdicts else ())
+        )
+        return replace(chart, claims=claims)
 
 
 FIGURES = {
-    xlmr_figure_2.NAME: Entry(
-        reference=xlmr_figure_2.REFERENCE, chart=xlmr_figure_2.figure_2_chart
+    "xlmr_figure_1": Entry(
+        chart=xlmr_figure_1.xlmr_figure_1,
+        study="corpus_sizes",
+        reference="xlmr_fig1_sizes",
+        reads="corpora",
     ),
-    xlmr_figure_4.NAME: Entry(
-        reference=xlmr_figure_4.REFERENCE, chart=xlmr_figure_4.figure_4_chart
+    "xlmr_figure_2": Entry(
+        chart=xlmr_figure_2.xlmr_figure_2, study="curse_of_multilinguality", reference="xlmr_fig2"
     ),
-}
+    "xlmr_figure_3": Entry(
+        chart=xlmr_figure_3.xlmr_figure_3, study="data_source", reference="xlmr_fig3"
+    ),
+    "xlmr_figure_4": Entry(
+        chart=xlmr_figure_4.xlmr_figure_4, study="curse_of_multilinguality", reference="xlmr_fig4"
+    ),
+    "xlmr_figure_5": Entry(
+        chart=xlmr_figure_5.xlmr_figure_5, study="sampling_alpha", reference="xlmr_fig5"
+    ),
+    "xlmr_figure_6": Entry(
+        chart=xlmr_figure_6.xlmr_figure_6, study="vocabulary_size", reference="xlmr_fig6"
+    ),
+    "xlmr_figure_7": Entry(
+        chart=xlmr_figure_7.xlmr_figure_7, study="batch_size_and_tokenization", reference="xlmr_fig7"
+    ),
+    "stopping_criterion": Entry(chart=stopping_criterion.stopping_criterion, study="stopping_criterion"),
+    "learning_curves": Entry(
+        chart=learning_curves.learning_curves, study="curse_of_multilinguality", reads="curves"
+    ),
+}  # fmt: skip
+
+
+__all__ = ["FIGURES", "TABLES", "Entry", "check_name", "find", "write_tables"]
 
 
 def find(name: str) -> Entry:
     """The figure of that name. Raises FigureError with the nearest name."""
-    if name in FIGURES:
-        return FIGURES[name]
-    nearest = get_close_matches(name, FIGURES, n=1, cutoff=0.3)
-    hint = f" Did you mean {nearest[0]}?" if nearest else ""
-    raise FigureError(f"unknown figure '{name}'.{hint} Known: {', '.join(FIGURES)}")
+    check_name(name, tuple(FIGURES))
+    return FIGURES[name]
+
+
+def check_name(name: str, known: tuple[str, ...] | None = None) -> None:
+    """Raises FigureError, with the nearest name, unless it is one of a figure or a table."""
+    names = known or (*FIGURES, *TABLES)
+    if name not in names:
+        nearest = get_close_matches(name, names, n=1, cutoff=0.3)
+        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        raise FigureError(f"unknown figure or table '{name}'.{hint} Known: {', '.join(names)}")

@@ -3,12 +3,16 @@
 import hashlib
 import json
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import polars
 
+from grid.provenance import FILE as PROVENANCE
+from grid.store import Store
 from plots.errors import FigureError
 
 EXAMPLE = "python -m grid run studies/curse_of_multilinguality.yaml"
@@ -48,16 +52,63 @@ class StudyOutput:
         frame = _read(file)
         return frame if {"blocks", "seed", "n_languages"} <= set(frame.columns) else None
 
+    def provenance(self) -> polars.DataFrame:
+        """The artifacts behind each cell: columns cell, role, stage, key.
+
+        Empty where the study last ran before these were written down.
+        """
+        file = self.folder / PROVENANCE
+        if not file.is_file():
+            return polars.DataFrame(schema=dict.fromkeys(("cell", "role", "stage", "key"), str))
+        return _read(file)
+
+    def corpora(self) -> polars.DataFrame:
+        """Bytes of each language's text in each cell: columns cell, language, bytes.
+
+        Text is counted without duplicates, held-out documents included.
+        """
+        schema = {"cell": polars.String, "language": polars.String, "bytes": polars.Int64}
+        rows = [
+            {"cell": cell, "language": content["language"], "bytes": content["bytes"]}
+            for cell, content in self._payloads("corpus", "corpus.json")
+        ]
+        return polars.DataFrame(rows, schema=schema)
+
+    def curves(self) -> polars.DataFrame:
+        """Learning curves: columns cell, update, loss (nats a masked token, of all languages)."""
+        schema = {"cell": polars.String, "update": polars.Int64, "loss": polars.Float64}
+        rows = [
+            {"cell": cell, "update": point[0], "loss": point[1]}
+            for cell, curve in self._payloads("pretraining", "curve.json")
+            for point in curve
+        ]
+        return polars.DataFrame(rows, schema=schema)
+
+    def _payloads(self, stage: str, name: str) -> Iterator[tuple[str, Any]]:
+        """The JSON `name` of every finished artifact of a stage, with the cell it belongs to."""
+        store, contents = Store(self.store), {}
+        rows = self.provenance().filter(polars.col("stage") == stage)
+        for cell, key in rows.select("cell", "key").iter_rows():
+            if key not in contents:
+                contents[key] = _json(store.path(stage, key) / name)
+            if contents[key] is not None:
+                yield cell, contents[key]
+
     def results_sha256(self) -> str:
         with self.results_file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def command(self, *overrides: str) -> str:
         """The command that runs what is missing of this study."""
-        words = ["python", "-m", "grid", "run", self.path, *overrides, "--scale", self.scale]
-        if self.store != Path("runs"):
-            words += ["--store", str(self.store)]
-        return shlex.join(words)
+        return command(self.path, self.scale, self.store, *overrides)
+
+
+def command(path: str, scale: str, store: Path, *overrides: str) -> str:
+    """The command that runs what is missing of a study file."""
+    words = ["python", "-m", "grid", "run", path, *overrides, "--scale", scale]
+    if store != Path("runs"):
+        words += ["--store", str(store)]
+    return shlex.join(words)
 
 
 def find_studies(store: Path, study: str | None, scale: str | None) -> list[StudyOutput]:
@@ -101,6 +152,18 @@ def _study(file: Path, store: Path) -> StudyOutput:
         raise FigureError(
             f"{file}: cannot be read as a study's description ({error!r}): remove the file and "
             "run the study again"
+        ) from None
+
+
+def _json(file: Path) -> Any:
+    """What a file of an artifact says; None if the artifact is not there (yet, or any more)."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise FigureError(
+            f"{file}: the artifact is damaged ({error}): `python -m grid verify` finds all such"
         ) from None
 
 

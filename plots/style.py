@@ -37,6 +37,8 @@ class Role:
     shift: float = 0.0
     text: str = ""
     """Colour of words where the mark's own is too light to read."""
+    tint: str = "#ffffff"
+    """Fill of bars that show something published."""
 
 
 ROLES = {
@@ -51,7 +53,18 @@ ROLES = {
     "tokenizer": Role(colour=PURPLE, marker="o", shift=0.13, text="#8F3F72"),
     "relief": Role(colour=GREEN, marker="o", shift=-0.08, text="#00755A"),
     "baseline": Role(colour=MUTED, marker=""),
+    "wikipedia": Role(colour=BLUE, marker="s", shift=-0.1, tint="#C9E1F0"),
+    "commoncrawl": Role(colour=ORANGE, marker="o", shift=0.1, text="#8F5F00", tint="#FBE9C4"),
 }
+SHADES = ("#E3B23C", "#94B447", "#3FA37C", "#22808D", "#33598C", "#3E2165")
+"""From light to dark, an order of its own for lines that have one; told apart in grey too."""
+ROLES |= {
+    f"shade {number}": Role(colour=colour, marker="", text=INK)
+    for number, colour in enumerate(SHADES, 1)
+}
+
+VERDICTS = {"holds": "#00755A", "fails": "#B04A00"}
+"""Colours of a verdict's word; every other one is muted."""
 
 _RC: Any = {
     "font.family": "DejaVu Sans",

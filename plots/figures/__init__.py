@@ -1,0 +1,1 @@
+"""One module for each figure, under its name: it turns `Material` into a `Chart`."""

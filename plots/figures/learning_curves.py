@@ -1,0 +1,112 @@
+"""The learning curves of a study: masked loss over the updates of pretraining, one panel a block.
+
+A run that sits on a plateau and then drops is compared with another at its speed of learning and
+not at what it can learn: these show which it is (Conneau et al. 2020 print none).
+"""
+
+from typing import Any
+
+import polars
+
+from grid.statistics import mean_interval
+from plots.chart import CURVE, Chart, Panel, Point, Series
+from plots.common import chart
+from plots.errors import FigureError
+from plots.material import Material
+from plots.measures import Results
+
+IDENTITY = {"number", "cell", "blocks", "block", "seed"}
+SHADES = 6
+"""Roles `shade 1` to this one: the order of a block's points, from light to dark."""
+
+
+def learning_curves(material: Material) -> Chart:
+    """One panel for each block. Raises FigureError where nothing was pretrained by the grid."""
+    results = material.results()
+    curves = material.curves
+    if curves.is_empty():
+        raise FigureError(
+            "no learning curve in the store: nothing of the study was pretrained here, or before "
+            "curves were found by cell; run the study again (what has finished is not run again)"
+        )
+    panels = []
+    for block in dict.fromkeys(results.plan["block"].to_list()):
+        plan = results.where(block=block).plan
+        series = _series(plan, curves, block)
+        if series:
+            panels.append(
+                Panel(
+                    title=block[0].upper() + block[1:],
+                    subtitle="nats a masked token, mean of all languages",
+                    x_label="updates of pretraining",
+                    series=series,
+                )
+            )
+    rows = [tuple(panels[start : start + 2]) for start in range(0, len(panels), 2)]
+    return chart(
+        results,
+        polars.DataFrame(),
+        figure="learning_curves",
+        after="Learning curves",
+        title=f"Learning curves: {material.frame['study'][0].replace('_', ' ')}",
+        blocks=tuple(dict.fromkeys(series.block for panel in panels for series in panel.series)),
+        rows=rows,
+        notes=[
+            "Each mark is the mean loss over about a hundredth of the run. A thick line is the "
+            "mean of the seeds, thin ones the seeds. Losses of different tokenizers are not "
+            "comparable: the masked pieces are not the same."
+        ],
+    )
+
+
+def _series(plan: polars.DataFrame, curves: polars.DataFrame, block: str) -> tuple[Series, ...]:
+    """One line for each point of a block: the mean over its seeds."""
+    axes = [name for name in plan.columns if name not in IDENTITY and _varies(plan, name)]
+    axes = [name for name in axes if name != "n_languages" or "languages" not in axes]
+    axes = [name for name in axes if " " not in name]
+    points: dict[tuple[Any, ...], dict[str, int]] = {}
+    for row in plan.iter_rows(named=True):
+        points.setdefault(tuple(row[name] for name in axes), {})[row["cell"]] = row["seed"]
+    made = []
+    for values, cells in points.items():
+        own = curves.filter(polars.col("cell").is_in(list(cells)))
+        if not own.is_empty():
+            made.append((values, _points(own, cells, expected=len(cells))))
+    step = max(1, len(made) - 1)
+    return tuple(
+        Series(
+            label=", ".join(map(_told, values)) or "all",
+            role=f"shade {1 + round((SHADES - 1) * index / step)}",
+            kind=CURVE,
+            points=of,
+            block=block,
+        )
+        for index, (values, of) in enumerate(made)
+    )
+
+
+def _varies(plan: polars.DataFrame, name: str) -> bool:
+    return plan[name].drop_nulls().n_unique() > 1
+
+
+def _points(curves: polars.DataFrame, seeds: dict[str, int], expected: int) -> tuple[Point, ...]:
+    """The mean over seeds at each update that all curves of the point have."""
+    by_update: dict[int, dict[str, float]] = {}
+    for cell, update, loss in curves.select("cell", "update", "loss").iter_rows():
+        by_update.setdefault(update, {})[cell] = loss
+    count = curves["cell"].n_unique()
+    return tuple(
+        Point(
+            x=update,
+            mean=mean_interval(losses.values()).mean,
+            seeds={seeds[cell]: loss for cell, loss in losses.items()},
+            expected_seeds=expected,
+            cells=tuple(losses),
+        )
+        for update, losses in sorted(by_update.items())
+        if len(losses) == count
+    )
+
+
+def _told(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
