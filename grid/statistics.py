@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 CONFIDENCE = 0.95
 
@@ -36,6 +37,7 @@ def paired_differences(values: Mapping[int, float], base: Mapping[int, float]) -
     return {seed: values[seed] - base[seed] for seed in sorted(values.keys() & base.keys())}
 
 
+@cache
 def t_quantile(probability: float, degrees: float) -> float:
     """The `probability` quantile of Student's t with `degrees` degrees of freedom.
 

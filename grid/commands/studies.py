@@ -50,7 +50,7 @@ def conclude(studies: "Sequence[Study]", report: "Report", format: str) -> int:
     frames = [read_frame(study.folder / RESULTS) for study in studies]
     _print_results(studies, frames, format)
     drawn = [
-        frame.is_empty() or draw(study, format)
+        frame.is_empty() or _draw(study, format)
         for study, frame in zip(studies, frames, strict=True)
     ]
     return DONE if report.ok and all(drawn) else FAILED
@@ -215,7 +215,7 @@ def _tell(report: "Report") -> None:
         say(f"failed: the results: {report.unwritten}")
 
 
-def draw(study: "Study", format: str) -> bool:
+def _draw(study: "Study", format: str) -> bool:
     """Draws the study's figures in a process of their own, unless they show these results."""
     from grid.results import results_sha256
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from plots.report.facts import Facts
 from plots.report.markup import Html, number, plural, tag
-from plots.report.scores import labels
+from plots.report.scores import label
 
 WIDTH, HEIGHT = 1000, 400
-_POINTS = 60_000
+_POINTS = 40_000
 """Points of all curves together; beyond them each curve keeps every second point, or fewer."""
 _NAMED = 12
 """Points of a block that are named one by one beside their lines."""
@@ -29,7 +29,7 @@ def curves_section(facts: Facts) -> Html | None:
     for block, cells in facts.study.expansion.members.items():
         groups: dict[str, list[str]] = {}
         for cell in (cell for cell in cells if cell.id in facts.curves):
-            name = ", ".join(labels(facts, coordinates[cell.id])) or block
+            name = label(facts, block, coordinates[cell.id])
             groups.setdefault(name, []).append(cell.id)
         if groups:
             charts.append(_chart(facts, block, groups, every))

@@ -14,10 +14,10 @@ from grid.claims import Verdicts, read
 from grid.graph import DONE, StageId
 from grid.origins import leaves, origins_frame, text
 from grid.overview import Look, Overview
-from grid.results import RESULTS, publish, read_frame, results_sha256
+from grid.results import RESULTS, publish, read_frame, results_sha256, summary
 from grid.studies import Studies
 
-from plots.studies import find_studies
+from plots.studies import StudyOutput, find_studies
 from plots.tables.registry import make_table
 from plots.tables.table import Table
 
@@ -38,15 +38,6 @@ class Made:
     seconds: float
     environment: Mapping[str, str]
     execution: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A figure as `python -m plots` wrote it: its SVG, and the numbers that stand in it."""
-
-    name: str
-    svg: str
-    sidecar: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,23 +77,15 @@ class Facts:
         return read(self.study.folder)
 
     @cached_property
-    def figures(self) -> tuple[Figure, ...]:
-        """Those in the study's folder, of the ones that it declares, in that order."""
-        folder = self.study.folder / "figures"
-        found = []
-        for name in self.study.figures:
-            svg, sidecar = folder / f"{name}.svg", folder / f"{name}.json"
-            if svg.is_file() and sidecar.is_file():
-                content = json.loads(sidecar.read_text(encoding="utf-8"))
-                drawn = svg.read_text(encoding="utf-8")
-                found.append(Figure(name=name, svg=drawn, sidecar=content))
-        return tuple(found)
+    def output(self) -> StudyOutput:
+        """The study's folder, as figures and tables take it."""
+        (output,) = find_studies(self.study.store, self.study.name, self.study.scale)
+        return output
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """The published tables that the study declares, with what was measured."""
-        (output,) = find_studies(self.study.store, self.study.name, self.study.scale)
-        return tuple(make_table(output, name) for name in output.tables)
+        return tuple(make_table(self.output, name) for name in self.output.tables)
 
     @property
     def roles(self) -> dict[str, dict[str, StageId]]:
@@ -121,6 +104,23 @@ class Facts:
     def axes(self) -> list[str]:
         """The axis paths that vary over the study's cells."""
         return [path for path in self.study.paths if self.plan[path].n_unique() > 1]
+
+    @cached_property
+    def by_seed(self) -> polars.DataFrame:
+        """`grid.results.summary` of each seed: one row for each block, point and seed."""
+        if self.frame.is_empty():
+            texts = dict.fromkeys(("block", *self.axes), polars.String)
+            return polars.DataFrame(schema={**texts, "seed": polars.Int64})
+        return summary(self.frame, [*self.axes, "seed"])
+
+    @cached_property
+    def varying(self) -> dict[str, list[str]]:
+        """By block, the axis paths that vary over its cells."""
+        found = {}
+        for block, cells in self.study.expansion.members.items():
+            rows = self.plan.filter(polars.col("cell").is_in([cell.id for cell in cells]))
+            found[block] = [path for path in self.axes if rows[path].n_unique() > 1]
+        return found
 
     def own(self, cell: str) -> dict[str, StageId]:
         """The stages of a cell but those of `SHARED`, by role."""

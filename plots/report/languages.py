@@ -13,7 +13,7 @@ from model.languages import LANGUAGES
 from model.tasks.catalogue import TASKS
 from plots.report.facts import Facts
 from plots.report.markup import Html, data, tag
-from plots.report.scores import labels
+from plots.report.scores import label
 
 _WORDS = {
     "bits_per_byte": ("Bits per byte of held-out text", "lower is better", 3),
@@ -136,7 +136,7 @@ def _block(
                 unseen.add(row["language"])
         rows.append(
             {
-                "label": ", ".join(labels(facts, first)) or block,
+                "label": label(facts, block, first),
                 "values": [[values[name].get(each) for each in languages] for name in metrics],
                 "unseen": [each in unseen for each in languages],
             }

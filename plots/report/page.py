@@ -21,6 +21,7 @@ from plots.report.verdicts import verdicts_section
 from plots.report.work import cost_section, failures_section, reproduce_section
 
 FILE = "report.html"
+SCRIPTS = ("elements", "tables", "heat_map", "curves", "cell", "start")
 SECTIONS: tuple[tuple[str, str, Callable[[Facts], Html | None]], ...] = (
     ("verdicts", "Verdicts", verdicts_section),
     ("failures", "Failures", failures_section),
@@ -41,13 +42,13 @@ SECTIONS: tuple[tuple[str, str, Callable[[Facts], Html | None]], ...] = (
 
 def page(facts: Facts) -> str:
     """The whole page. Equal facts give equal bytes."""
-    style, script = (_resource(name) for name in ("style.css", "report.js"))
+    script = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
     made = [(id, title, section(facts)) for id, title, section in SECTIONS]
     shown = [(id, title, content) for id, title, content in made if content is not None]
-    return Template(_resource("page.html")).substitute(
+    return Template(_asset("page.html")).substitute(
         policy=_policy(script),
         title=join(f"{facts.study.title} · {facts.study.scale}"),
-        style=style,
+        style=_asset("style.css"),
         links=join(tag("li", tag("a", title, href=f"#{id}")) for id, title, _ in shown),
         head=head(facts),
         sections=join(
@@ -69,8 +70,8 @@ def write(facts: Facts) -> Path:
     return path
 
 
-def _resource(name: str) -> str:
-    return files("plots.report").joinpath(name).read_text(encoding="utf-8")
+def _asset(name: str) -> str:
+    return files("plots.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _policy(script: str) -> str:

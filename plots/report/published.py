@@ -49,7 +49,7 @@ def _row(row: Row, notes: list[str]) -> Html:
         "tr",
         tag("th", row.label, _marks(row.notes, notes), scope="row", title=row.source),
         (tag("td", setting) for setting in row.settings),
-        (tag("td", _entry(entry, notes), class_="number") for entry in row.entries),
+        (tag("td", _entry(entry, notes), class_="n") for entry in row.entries),
         class_=row.kind,
     )
 

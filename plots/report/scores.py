@@ -1,11 +1,11 @@
 """What was measured: the summary with intervals, every cell, and every single score."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import polars as pl
 
-from grid.results import summary
 from grid.statistics import mean_interval
 from plots.report.facts import Facts
 from plots.report.markup import Html, data, number, plural, short, tag
@@ -20,8 +20,8 @@ _TITLES = {
     "xnli": "accuracy on XNLI, share of all",
     "majority": "accuracy of always giving the most frequent answer",
 }
-_SCORE = ("cell", "task", "regime", "train_language", "finetuning_seed", "milestone", "split",
-          "metric", "language", "value", "n")  # fmt: skip
+_SCORE = ("cell", "task", "metric", "language", "value", "n", "split", "regime", "train_language",
+          "finetuning_seed", "milestone")  # fmt: skip
 
 
 def results_section(facts: Facts) -> Html | None:
@@ -29,7 +29,7 @@ def results_section(facts: Facts) -> Html | None:
     if facts.frame.is_empty():
         return None
     points = ["block", *facts.axes]
-    each = by_seed(facts)
+    each = facts.by_seed
     measures = _measures(facts, each)
     columns = [
         Column(title="block", pick=True),
@@ -49,7 +49,7 @@ def results_section(facts: Facts) -> Html | None:
 
 def cells_section(facts: Facts) -> Html:
     """Every cell: where it stands in the grid, how large it is, and what it scored."""
-    each = by_seed(facts)
+    each = facts.by_seed
     measures = _measures(facts, each)
     found = {
         row["cell"]: row
@@ -119,28 +119,25 @@ def scores_section(facts: Facts) -> Html | None:
 
 
 def _packed(column: pl.Series) -> dict[str, Any]:
-    """A column for the script: numbers as they are, text as places in a list of its values."""
+    """A column for the script: numbers as they are, text as places in a list of its values.
+
+    Where neighbours are mostly alike, places come as runs: [place, how often].
+    """
     if column.dtype.is_float():
         return {"values": [None if each is None else float(f"{each:.5g}") for each in column]}
     names = column.unique(maintain_order=True).to_list()
     place = {name: index for index, name in enumerate(names)}
-    return {"names": ["–" if name is None else str(name) for name in names],
-            "values": [place[each] for each in column]}  # fmt: skip
-
-
-def by_seed(facts: Facts) -> pl.DataFrame:
-    """`grid.results.summary` of each seed: one row for each block, point and seed."""
-    if facts.frame.is_empty():
-        return pl.DataFrame(schema={name: pl.String for name in ("block", *facts.axes)}
-                            | {"seed": pl.Int64})  # fmt: skip
-    return summary(facts.frame, [*facts.axes, "seed"])
+    values = [place[name] for name in column]
+    runs = [[index, len(list(run))] for index, run in groupby(values)]
+    places = {"runs": runs} if 3 * len(runs) < len(values) else {"values": values}
+    return {"names": ["–" if name is None else str(name) for name in names], **places}
 
 
 def _places(facts: Facts) -> pl.DataFrame:
     """Which cell stands at a block's point with a seed."""
     keys = ["block", *facts.axes, "seed"]
     if facts.frame.is_empty():
-        return by_seed(facts).with_columns(cell=pl.lit("", pl.String))
+        return facts.by_seed.with_columns(cell=pl.lit("", pl.String))
     return facts.frame.select(*keys, "cell").unique(maintain_order=True)
 
 
@@ -175,11 +172,11 @@ def coordinate(value: Any) -> Any:
     return value
 
 
-def labels(facts: Facts, row: dict[str, Any]) -> Iterator[str]:
-    """What names a point within its block, axis by axis."""
-    for path in facts.axes:
+def label(facts: Facts, block: str, row: dict[str, Any]) -> str:
+    """What names a point within its block: its values on the axes that vary there."""
+    words = []
+    for path in facts.varying[block]:
         value = row[path]
-        if value is not None:
-            title = axis_column(facts, path).title
-            text = f"{value:g}" if isinstance(value, float) else str(value)
-            yield text if isinstance(value, str) else f"{title} {text}"
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        words.append(text if isinstance(value, str) else f"{axis_column(facts, path).title} {text}")
+    return ", ".join(words) or block

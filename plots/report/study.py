@@ -19,8 +19,8 @@ def grid_section(facts: Facts) -> Html:
 
 
 def _block(facts: Facts, name: str) -> Html:
-    cells = {cell.id for cell in facts.study.expansion.members[name]}
-    rows = [row for row in facts.plan.iter_rows(named=True) if row["cell"] in cells]
+    by_cell = {row["cell"]: row for row in facts.plan.iter_rows(named=True)}
+    rows = [by_cell[cell.id] for cell in facts.study.expansion.members[name]]
     states = Counter(str(row["state"]) for row in rows)
     axes = []
     for path in next(block.paths for block in facts.study.blocks if block.name == name):
@@ -58,36 +58,34 @@ def settings_section(facts: Facts) -> Html:
 
 
 def cells_data(facts: Facts) -> Html:
-    """What the script shows of a single cell when its id is followed."""
-    stages: dict[str, dict[str, Any]] = {}
+    """What the script shows of a single cell when its id is followed.
+
+    Texts stand once, in `texts`, and everywhere else as their place there.
+    """
+    texts: dict[str, int] = {}
+
+    def place(text: object) -> int:
+        return texts.setdefault(str(text), len(texts))
+
+    keys = list(dict.fromkeys(key for settings in facts.varied.values() for key in settings))
+    stages: dict[str, list[Any]] = {}
     cells = {}
-    store = facts.study.open_store()
     for row in facts.plan.iter_rows(named=True):
-        cell = row["cell"]
-        own = facts.own(cell)
-        for role, id in own.items():
-            name = "/".join(id)
-            if name in stages:
-                continue
+        cell, own = row["cell"], facts.own(row["cell"])
+        for id in own.values():
             made = facts.made.get(id)
-            stages[name] = {
-                "role": role,
-                "state": facts.look.stages[id].state,
-                "path": store.path(*id).relative_to(store.root).as_posix(),
-                **({} if made is None else {"revision": made.revision, "finished": made.finished,
-                                            "seconds": round(made.seconds, 1)}),
-            }  # fmt: skip
+            told = [] if made is None else [place(made.revision or "unknown"),
+                                            place(made.finished), round(made.seconds, 1)]
+            stages[id[1]] = [place(id[0]), place(facts.look.stages[id].state), *told]
+        settings = facts.varied[cell]
         cells[cell] = {
-            "number": row["number"],
-            "blocks": row["blocks"],
-            "seed": row["seed"],
-            "state": row["state"],
-            "note": row["note"],
-            "settings": facts.varied[cell],
-            "stages": ["/".join(id) for id in own.values()],
+            "about": [row["number"], place(row["blocks"]), row["seed"], place(row["state"]),
+                      place(row["note"] or "")],
+            "settings": [place(settings[key]) if key in settings else None for key in keys],
+            "stages": [[place(role), id[1]] for role, id in own.items()],
             "shared": len(set(facts.roles.get(cell, {}).values())) - len(set(own.values())),
         }
-    commands = {
-        name: facts.command(name, "CELL") for name in ("show", "logs")
-    }
-    return data("cells-data", {"cells": cells, "stages": stages, "commands": commands})
+    return data("cells-data", {
+        "texts": list(texts), "keys": keys, "cells": cells, "stages": stages,
+        "commands": {name: facts.command(name, "CELL") for name in ("show", "logs")},
+    })  # fmt: skip

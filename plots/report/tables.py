@@ -68,7 +68,7 @@ def heading(column: Column) -> Html:
         "th",
         column.title,
         scope="col",
-        class_="number" if column.numeric else None,
+        class_="n" if column.numeric else None,
         data_pick=column.pick,
         title=column.explained,
     )
@@ -81,10 +81,10 @@ def _row(columns: Sequence[Column], row: Sequence[Any]) -> Html:
 def _cell(column: Column, value: Any) -> Html:
     sort = None
     if isinstance(value, Shown):
-        value, sort = value.text, "" if value.value is None else repr(value.value)
+        value, sort = value.text, "" if value.value is None else f"{value.value:.7g}"
     elif isinstance(value, int):
         value, sort = f"{value:,}", str(value)
-    return tag("td", value, class_="number" if column.numeric else None, data_v=sort)
+    return tag("td", value, class_="n" if column.numeric else None, data_v=sort)
 
 
 def cell_link(cell: str) -> Html:

@@ -42,7 +42,11 @@ def cost_section(facts: Facts) -> Html:
         done = sum(facts.look.stages[id].state == DONE for id in ids)
         rows.append([kind, len(ids), alone[kind] or len(ids), done, _hours(plan), _hours(used),
                      _bar(used, plan)])  # fmt: skip
-    return tag("div", tag("p", _shared(facts)), table("cost-table", "By kind of stage", columns, rows))
+    caption = (
+        f"Stages that the study needs; that its cells would run each on its own; {unit} hours as "
+        "planned, and as used by all attempts"
+    )
+    return tag("div", tag("p", _shared(facts)), table("cost-table", caption, columns, rows))
 
 
 def _used(facts: Facts, id: StageId) -> float:
