@@ -13,6 +13,8 @@ _POINTS = 40_000
 """Points of all curves together; beyond them each curve keeps every second point, or fewer."""
 _NAMED = 12
 """Points of a block that are named one by one beside their lines."""
+_MANY = 40
+"""Lines beyond which each is drawn thin."""
 
 
 def curves_section(facts: Facts) -> Html | None:
@@ -21,9 +23,10 @@ def curves_section(facts: Facts) -> Html | None:
         return None
     coordinates = {row["cell"]: row for row in facts.plan.iter_rows(named=True)}
     drawn = sum(
-        len(facts.curves.get(cell.id, [])) for cells in facts.study.expansion.members.values()
+        len(facts.curves.get(cell.id, []))
+        for cells in facts.study.expansion.members.values()
         for cell in cells
-    )  # fmt: skip
+    )
     every = max(1, math.ceil(drawn / _POINTS))
     charts = []
     for block, cells in facts.study.expansion.members.items():
@@ -42,11 +45,17 @@ def _chart(facts: Facts, block: str, groups: dict[str, list[str]], every: int) -
     last = max(step for step, _ in points)
     low, high = _range([loss for _, loss in points])
     paths = [
-        tag("path", d=_path(facts.curves[cell], every, last, low, high), data_cell=cell,
-            data_point=name, data_group=index, style=f"--at:{_place(index, len(groups)):.3f}")
+        tag(
+            "path",
+            d=_path(facts.curves[cell], every, last, low, high),
+            data_cell=cell,
+            data_point=name,
+            data_group=index,
+            style=f"--at:{_place(index, len(groups)):.3f}",
+        )
         for index, (name, cells) in enumerate(groups.items())
         for cell in cells
-    ]  # fmt: skip
+    ]
     count = sum(map(len, groups.values()))
     told = (
         f"Training loss of {plural(count, 'cell')} in the block {block} over {last:,} updates, "
@@ -62,28 +71,50 @@ def _chart(facts: Facts, block: str, groups: dict[str, list[str]], every: int) -
         tag(
             "div",
             tag("div", _axis_labels(low, high), class_="y", aria_hidden="true"),
-            tag("svg", grid, paths, viewBox=f"0 0 {WIDTH} {HEIGHT}", preserveAspectRatio="none",
-                role="img", aria_label=told, data_last=last, data_low=low, data_high=high),
-            tag("div", tag("span", "0"), tag("span", "updates"), tag("span", f"{last:,}"),
-                class_="x", aria_hidden="true"),
+            tag(
+                "svg",
+                grid,
+                paths,
+                viewBox=f"0 0 {WIDTH} {HEIGHT}",
+                preserveAspectRatio="none",
+                role="img",
+                aria_label=told,
+                data_last=last,
+                data_low=low,
+                data_high=high,
+            ),
+            tag(
+                "div",
+                tag("span", "0"),
+                tag("span", "updates"),
+                tag("span", f"{last:,}"),
+                class_="x",
+                aria_hidden="true",
+            ),
             tag("output", class_="tip", hidden=True),
-            class_="plot",
+            class_="plot many" if count > _MANY else "plot",
         ),
         _legend(list(groups)),
         class_="curve",
-    )  # fmt: skip
+    )
 
 
 def _legend(names: list[str]) -> Html:
     """The points with their colours; each is a button that shows its lines alone."""
     if len(names) > _NAMED:
         ends = [tag("span", names[place], style=f"--at:{place and 1}") for place in (0, -1)]
-        return tag("p", ends[0], f" to ", ends[1], f", {len(names)} points", class_="keys")
+        return tag("p", ends[0], " to ", ends[1], f", {len(names)} points", class_="keys")
     buttons = [
-        tag("button", name, type="button", aria_pressed="false", data_group=index,
-            style=f"--at:{_place(index, len(names)):.3f}")
+        tag(
+            "button",
+            name,
+            type="button",
+            aria_pressed="false",
+            data_group=index,
+            style=f"--at:{_place(index, len(names)):.3f}",
+        )
         for index, name in enumerate(names)
-    ]  # fmt: skip
+    ]
     return tag("p", buttons, class_="keys", role="group", aria_label="Show only")
 
 

@@ -1,4 +1,4 @@
-"""A figure as SVG for the inside of a page: small, with ids of its own, and turning dark with it."""
+"""A figure as SVG inside of a page: small, with ids of its own, and turning dark with it."""
 
 import re
 from io import StringIO

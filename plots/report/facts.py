@@ -16,7 +16,6 @@ from grid.origins import leaves, origins_frame, text
 from grid.overview import Look, Overview
 from grid.results import RESULTS, publish, read_frame, results_sha256, summary
 from grid.studies import Studies
-
 from plots.studies import StudyOutput, find_studies
 from plots.tables.registry import make_table
 from plots.tables.table import Table
@@ -96,9 +95,13 @@ class Facts:
     def badge(self) -> str:
         """What must be said of results that are not, or not only, about real text."""
         kinds = set(self.frame["synthetic"].drop_nulls().to_list())
-        return "" if True not in kinds else "synthetic text" if kinds == {True} else (
-            "partly synthetic text"
-        )  # fmt: skip
+        return (
+            ""
+            if True not in kinds
+            else "synthetic text"
+            if kinds == {True}
+            else ("partly synthetic text")
+        )
 
     @cached_property
     def axes(self) -> list[str]:

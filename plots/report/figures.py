@@ -50,11 +50,17 @@ def _panel(panel: Panel) -> Html:
     caption = f"{panel.title}: {panel.subtitle}".replace("\n", " ")
     return tag(
         "div",
-        tag("table", tag("caption", caption),
+        tag(
+            "table",
+            tag("caption", caption),
             tag("thead", tag("tr", (tag("th", each, scope="col") for each in headings))),
-            tag("tbody", rows)),
-        class_="scroll", role="region", tabindex=0, aria_label=panel.title,
-    )  # fmt: skip
+            tag("tbody", rows),
+        ),
+        class_="scroll",
+        role="region",
+        tabindex=0,
+        aria_label=panel.title,
+    )
 
 
 def _row(panel: Panel, series: Series, point: Point) -> Html:

@@ -1,7 +1,11 @@
 """The head of the page: what was asked, of what kind of text, and where it stands."""
 
+import statistics
+
+from grid.claims import NOT_APPLICABLE
+from grid.plan_text import hours
 from plots.report.facts import Facts
-from plots.report.markup import Html, hours, number, plural, short, tag
+from plots.report.markup import Html, number, plural, short, tag
 from plots.report.verdicts import SIGNS, counted
 
 
@@ -11,14 +15,18 @@ def head(facts: Facts) -> Html:
         "header",
         tag("p", f"{study.name} · scale {study.scale}", class_="kicker"),
         tag("h1", study.title),
-        study.source and tag("p", study.source, class_="source") or None,
-        facts.badge and tag("p", tag("b", facts.badge, class_="badge"), " ",
-                            "Made-up languages: shapes may be compared with the paper's, levels "
-                            "may not.") or None,
-        facts.overview.note and tag("p", facts.overview.note, class_="note") or None,
+        study.source and tag("p", study.source, class_="source"),
+        facts.badge
+        and tag(
+            "p",
+            tag("b", facts.badge, class_="badge"),
+            " ",
+            "Made-up languages: shapes may be compared with the paper's, levels may not.",
+        ),
+        facts.overview.note and tag("p", facts.overview.note, class_="note"),
         tag("ul", (_tile(*tile) for tile in _tiles(facts)), class_="tiles"),
         id="top",
-    )  # fmt: skip
+    )
 
 
 def _tile(figure: str, what: str, target: str, kind: str | None = None) -> Html:
@@ -31,20 +39,22 @@ def _tiles(facts: Facts) -> list[tuple[str, ...]]:
     tiles: list[tuple[str, ...]] = []
     if facts.verdicts is not None:
         words = counted(facts.verdicts)
-        tiles.append((" ".join(f"{count}{SIGNS[name]}" for name, count in words),
-                      ", ".join(name for name, _ in words), "verdicts"))  # fmt: skip
+        signs = " ".join(f"{count}{SIGNS[name]}" for name, count in words if name != NOT_APPLICABLE)
+        told = ", ".join(f"{count} {name}" for name, count in words)
+        tiles.append((signs or "–", f"claims: {told}", "verdicts"))
     failed = facts.look.counts["failed"]
     if failed:
         tiles.append((number(failed), "stages failed", "failures", "bad"))
     used = sum(facts.look.used.values())
     planned = sum(facts.overview.planned.values())
+    seeds = plan["seed"].n_unique()
     tiles += [
         (f"{done:,}" if done == len(plan) else f"{done:,}/{len(plan):,}", "cells done", "cells"),
-        (number(len(facts.study.seeds)), "seed" if len(facts.study.seeds) == 1 else "seeds", "grid"),
-        (number(int(plan["n_languages"].max() or 0)), "languages at most", "languages"),
-        (short(plan["tokens"].median()), "tokens a cell", "cells"),
+        (number(seeds), "seed" if seeds == 1 else "seeds", "grid"),
+        (number(max(plan["n_languages"].to_list())), "languages at most", "languages"),
+        (short(statistics.median(plan["tokens"].to_list())), "tokens a cell", "cells"),
         (hours(used), f"used of {hours(planned)} planned, {facts.overview.unit} time", "cost"),
-    ]  # fmt: skip
+    ]
     return tiles
 
 

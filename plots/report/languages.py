@@ -14,6 +14,7 @@ from model.tasks.catalogue import TASKS
 from plots.report.facts import Facts
 from plots.report.markup import Html, data, tag
 from plots.report.scores import label
+from plots.report.tables import captioned, framed
 
 _WORDS = {
     "bits_per_byte": ("Bits per byte of held-out text", "lower is better", 3),
@@ -34,25 +35,24 @@ def languages_section(facts: Facts) -> Html | None:
         return None
     scores = pl.concat([_scores(frame, facts.axes), _exposure(frame, facts.axes)])
     languages = sorted(scores["language"].unique(), key=_size)
-    metrics = [name for name in (*_WORDS, *_task_titles(frame))
-               if name in set(scores["metric"].unique())]  # fmt: skip
+    metrics = [
+        name for name in (*_WORDS, *_task_titles(frame)) if name in set(scores["metric"].unique())
+    ]
     shown = {
         "languages": [_language(code) for code in languages],
         "metrics": [_words(name) for name in metrics],
-        "blocks": [_block(facts, scores, block, languages, metrics)
-                   for block in scores["block"].unique(maintain_order=True)],
-    }  # fmt: skip
+        "blocks": [
+            _block(facts, scores, block, languages, metrics)
+            for block in scores["block"].unique(maintain_order=True)
+        ],
+    }
     return tag(
         "div",
         tag("div", class_="tools", id="heat-tools"),
-        tag(
-            "div",
-            tag("table", tag("caption", id="heat-caption"), id="heat", class_="heat"),
-            class_="scroll", role="region", tabindex=0, aria_labelledby="heat-caption",
-        ),
+        framed("heat", tag("table", captioned("", "heat"), id="heat", class_="heat")),
         tag("p", id="heat-legend", class_="legend"),
         data("heat-data", shown),
-    )  # fmt: skip
+    )
 
 
 def _scores(frame: pl.DataFrame, axes: list[str]) -> pl.DataFrame:
@@ -98,8 +98,11 @@ def _exposure(frame: pl.DataFrame, axes: list[str]) -> pl.DataFrame:
 def _task_titles(frame: pl.DataFrame) -> dict[str, tuple[str, str]]:
     """`xnli accuracy`: the main metric of each task with scores, by the name it has on the map."""
     there = set(frame["task"].unique())
-    return {f"{name} {task.main_metric}": (name, task.main_metric)
-            for name, task in TASKS.items() if name in there}  # fmt: skip
+    return {
+        f"{name} {task.main_metric}": (name, task.main_metric)
+        for name, task in TASKS.items()
+        if name in there
+    }
 
 
 def _words(metric: str) -> dict[str, Any]:

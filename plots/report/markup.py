@@ -3,12 +3,8 @@
 import html
 import json
 import math
-from collections.abc import Iterable
 from typing import Any
 
-from grid.plan_text import hours as hours  # one way to write hours, in a terminal and on a page
-
-Child = "str | int | None | Iterable[Child]"
 _EMPTY = {"br", "circle", "col", "hr", "input", "line", "meta", "path", "rect"}
 """Elements without content, and SVG's shapes, which have none here."""
 
@@ -20,10 +16,10 @@ class Html(str):
 
 
 def tag(name: str, *children: Any, **attributes: Any) -> Html:
-    """One element. A child may be text, a number, Html, None, or any nesting of these in lists.
+    """One element. A child may be text, a number, Html, or any nesting of these in lists.
 
     Attributes: `class_` and `for_` lose their underscore, others become hyphens; None and False
-    leave one out, True writes it without a value.
+    leave one out, as they do a child, True writes it without a value.
     """
     written = "".join(_attribute(key, value) for key, value in attributes.items())
     if name in _EMPTY:
@@ -33,7 +29,7 @@ def tag(name: str, *children: Any, **attributes: Any) -> Html:
 
 def join(children: Any) -> Html:
     """Children one after the other, escaped unless they are Html."""
-    if children is None:
+    if children is None or children is False:
         return Html("")
     if isinstance(children, Html):
         return children
@@ -60,7 +56,7 @@ def number(value: float | int | None, digits: int = 3) -> str:
     """`1,234`, `0.451`, `4.2e-05`; an en dash for none."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
-    if isinstance(value, int) or float(value).is_integer() and abs(value) >= 1000:
+    if isinstance(value, int) or (abs(value) >= 1000 and float(value).is_integer()):
         return f"{int(value):,}"
     if value != 0 and abs(value) < 0.5 * 10**-digits:
         return f"{value:.1e}"

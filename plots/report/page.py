@@ -52,14 +52,19 @@ def page(facts: Facts) -> str:
         links=join(tag("li", tag("a", title, href=f"#{id}")) for id, title, _ in shown),
         head=head(facts),
         sections=join(
-            tag("section", tag("h2", title, id=f"{id}-title"), content, id=id,
-                aria_labelledby=f"{id}-title")
+            tag(
+                "section",
+                tag("h2", title, id=f"{id}-title"),
+                content,
+                id=id,
+                aria_labelledby=f"{id}-title",
+            )
             for id, title, content in shown
         ),
         footer=_footer(facts),
         data=cells_data(facts),
         script=script,
-    )  # fmt: skip
+    )
 
 
 def write(facts: Facts) -> Path:
@@ -86,5 +91,8 @@ def _policy(script: str) -> str:
 def _footer(facts: Facts) -> Html:
     last = max((each.finished for each in facts.made.values()), default="")
     told = f", the last of them {last[:16].replace('T', ' ')} UTC" if last else ""
-    return tag("p", f"multilingual-grid, from {plural(len(facts.made), 'artifact')}{told}. "
-               "This page is whole: it needs no network.")  # fmt: skip
+    return tag(
+        "p",
+        f"multilingual-grid, from {plural(len(facts.made), 'artifact')}{told}. "
+        "This page is whole: it needs no network.",
+    )

@@ -2,7 +2,7 @@
 
 from plots.report.facts import Facts
 from plots.report.markup import Html, number, tag
-from plots.report.tables import cell_link, facts_list
+from plots.report.tables import captioned, cell_link, facts_list, framed
 from plots.tables.table import MEASURED, Entry, Row, Table, Value
 
 
@@ -17,31 +17,36 @@ def _table(table: Table) -> Html:
     caption = f"{table.title}, {table.unit}; after {table.after}"
     return tag(
         "div",
-        tag(
-            "div",
+        framed(
+            table.name,
             tag(
                 "table",
-                tag("caption", caption, table.badge and [" ", tag("b", table.badge, class_="badge")],
-                    id=f"{table.name}-caption"),
+                captioned(
+                    [caption, " ", table.badge and tag("b", table.badge, class_="badge")],
+                    table.name,
+                ),
                 tag("thead", tag("tr", (tag("th", each, scope="col") for each in headings))),
-                (_section(section.title, section.rows, len(headings), notes)
-                 for section in table.sections),
+                (
+                    _section(section.title, section.rows, len(headings), notes)
+                    for section in table.sections
+                ),
                 class_="published",
             ),
-            class_="scroll", role="region", tabindex=0, aria_labelledby=f"{table.name}-caption",
         ),
-        notes and tag("ol", (tag("li", note) for note in notes), class_="notes") or None,
+        notes and tag("ol", (tag("li", note) for note in notes), class_="notes"),
         _cells(table),
-        (tag("p", f"{gap.what}. To fill it: ", tag("code", gap.command), class_="note")
-         for gap in table.gaps),
+        (
+            tag("p", f"{gap.what}. To fill it: ", tag("code", gap.command), class_="note")
+            for gap in table.gaps
+        ),
         class_="table",
         id=table.name,
-    )  # fmt: skip
+    )
 
 
 def _section(title: str, rows: tuple[Row, ...], columns: int, notes: list[str]) -> Html:
     head = title and tag("tr", tag("th", title, scope="rowgroup", colspan=columns), class_="group")
-    return tag("tbody", head or None, (_row(row, notes) for row in rows))
+    return tag("tbody", head, (_row(row, notes) for row in rows))
 
 
 def _row(row: Row, notes: list[str]) -> Html:
@@ -55,8 +60,9 @@ def _row(row: Row, notes: list[str]) -> Html:
 
 
 def _entry(entry: Entry, notes: list[str]) -> Html:
-    return tag("span", [[index and " / " or None, _value(value, notes)]
-                        for index, value in enumerate(entry)])  # fmt: skip
+    return tag(
+        "span", [[index > 0 and " / ", _value(value, notes)] for index, value in enumerate(entry)]
+    )
 
 
 def _value(value: Value, notes: list[str]) -> list[Html | str]:
@@ -75,7 +81,10 @@ def _notes(table: Table) -> list[str]:
     met = [
         note
         for row in table.rows
-        for note in (*row.notes, *(n for entry in row.entries for value in entry for n in value.notes))
+        for note in (
+            *row.notes,
+            *(n for entry in row.entries for value in entry for n in value.notes),
+        )
     ]
     measured = sorted({row.source for row in table.rows if row.kind == MEASURED})
     told = [f"Measured rows: {', '.join(measured)}."] if measured else []

@@ -9,7 +9,7 @@ import polars as pl
 from grid.statistics import mean_interval
 from plots.report.facts import Facts
 from plots.report.markup import Html, data, number, plural, short, tag
-from plots.report.tables import Column, Shown, cell_link, framed, heading, real, table
+from plots.report.tables import Column, Shown, captioned, cell_link, framed, heading, real, table
 
 _TITLES = {
     "bits/byte low": "bits per byte of held-out text, mean of sw and ur; lower is better",
@@ -20,8 +20,19 @@ _TITLES = {
     "xnli": "accuracy on XNLI, share of all",
     "majority": "accuracy of always giving the most frequent answer",
 }
-_SCORE = ("cell", "task", "metric", "language", "value", "n", "split", "regime", "train_language",
-          "finetuning_seed", "milestone")  # fmt: skip
+_SCORE = (
+    "cell",
+    "task",
+    "metric",
+    "language",
+    "value",
+    "n",
+    "split",
+    "regime",
+    "train_language",
+    "finetuning_seed",
+    "milestone",
+)
 
 
 def results_section(facts: Facts) -> Html | None:
@@ -53,7 +64,9 @@ def cells_section(facts: Facts) -> Html:
     measures = _measures(facts, each)
     found = {
         row["cell"]: row
-        for row in each.join(_places(facts), on=["block", *facts.axes, "seed"]).iter_rows(named=True)
+        for row in each.join(_places(facts), on=["block", *facts.axes, "seed"]).iter_rows(
+            named=True
+        )
     }
     columns = [
         Column(title="#", numeric=True),
@@ -85,8 +98,9 @@ def cells_section(facts: Facts) -> Html:
                 Shown(text=f"{used * 3600:,.0f} s" if used else "–", value=used),
             ]
         )
-    return table("cells-table", f"{plural(len(rows), 'cell')}, in the order of the plan",
-                 columns, rows)  # fmt: skip
+    return table(
+        "cells-table", f"{plural(len(rows), 'cell')}, in the order of the plan", columns, rows
+    )
 
 
 def scores_section(facts: Facts) -> Html | None:
@@ -95,18 +109,26 @@ def scores_section(facts: Facts) -> Html | None:
         return None
     there = [name for name in _SCORE if name in facts.frame.columns]
     frame = facts.frame.select(there).unique(maintain_order=True)
-    told = [name for name in there
-            if name in ("cell", "metric", "value") or frame[name].n_unique() > 1]  # fmt: skip
+    told = [
+        name for name in there if name in ("cell", "metric", "value") or frame[name].n_unique() > 1
+    ]
     columns = [
-        Column(title=name.replace("_", " "), numeric=name in ("value", "n", "finetuning_seed"),
-               pick=name not in ("cell", "value", "n"))
+        Column(
+            title=name.replace("_", " "),
+            numeric=name in ("value", "n", "finetuning_seed"),
+            pick=name not in ("cell", "value", "n"),
+        )
         for name in told
-    ]  # fmt: skip
-    caption = tag("caption", f"{plural(frame.height, 'score')}", id="scores-caption")
+    ]
     shell = tag(
-        "table", caption, tag("thead", tag("tr", map(heading, columns))), tag("tbody"),
-        id="scores", class_="data", data_source="scores-data",
-    )  # fmt: skip
+        "table",
+        captioned(plural(frame.height, "score"), "scores"),
+        tag("thead", tag("tr", map(heading, columns))),
+        tag("tbody"),
+        id="scores",
+        class_="data",
+        data_source="scores-data",
+    )
     command = facts.command("results", "--format", "csv")
     return tag(
         "div",
@@ -168,7 +190,7 @@ def coordinate(value: Any) -> Any:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return Shown(text=f"{value:g}", value=value)
+        return Shown(text=f"{value:.4g}", value=value)
     return value
 
 
@@ -177,6 +199,6 @@ def label(facts: Facts, block: str, row: dict[str, Any]) -> str:
     words = []
     for path in facts.varying[block]:
         value = row[path]
-        text = f"{value:g}" if isinstance(value, float) else str(value)
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
         words.append(text if isinstance(value, str) else f"{axis_column(facts, path).title} {text}")
     return ", ".join(words) or block

@@ -14,8 +14,9 @@ _VALUES = 12
 
 def grid_section(facts: Facts) -> Html:
     """The resolved grid: a card for each block, with its axes, its cells and how they stand."""
-    return tag("div", map(lambda name: _block(facts, name), facts.study.expansion.members),
-               class_="blocks")  # fmt: skip
+    return tag(
+        "div", (_block(facts, name) for name in facts.study.expansion.members), class_="blocks"
+    )
 
 
 def _block(facts: Facts, name: str) -> Html:
@@ -30,17 +31,24 @@ def _block(facts: Facts, name: str) -> Html:
     seeds = len({row["seed"] for row in rows})
     points = len({tuple(row[path] for path in facts.study.paths) for row in rows})
     shared = sum(", " in row["blocks"] for row in rows)
+    size = f"{plural(points, 'point')} × {plural(seeds, 'seed')} = {plural(len(rows), 'cell')}"
     return tag(
         "article",
         tag("h3", name),
-        tag("p", f"{plural(points, 'point')} × {plural(seeds, 'seed')} = "
-            f"{plural(len(rows), 'cell')}", f", {shared} shared with other blocks" if shared else None),
-        tag("div", (tag("i", style=f"flex-grow:{count}", class_=state.replace(" ", "-"))
-                    for state, count in states.items()), class_="progress", aria_hidden="true"),
+        tag("p", size, shared > 0 and f", {shared} shared with other blocks"),
+        tag(
+            "div",
+            (
+                tag("i", style=f"flex-grow:{count}", class_=state.replace(" ", "-"))
+                for state, count in states.items()
+            ),
+            class_="progress",
+            aria_hidden="true",
+        ),
         tag("p", ", ".join(f"{count} {state}" for state, count in states.items()), class_="fine"),
         tag("dl", ((tag("dt", title), tag("dd", values)) for title, values in axes)),
         class_="block",
-    )  # fmt: skip
+    )
 
 
 def _values(values: list[Any]) -> list[Html]:
@@ -74,18 +82,36 @@ def cells_data(facts: Facts) -> Html:
         cell, own = row["cell"], facts.own(row["cell"])
         for id in own.values():
             made = facts.made.get(id)
-            told = [] if made is None else [place(made.revision or "unknown"),
-                                            place(made.finished), round(made.seconds, 1)]
+            told = (
+                []
+                if made is None
+                else [
+                    place(made.revision or "unknown"),
+                    place(made.finished),
+                    round(made.seconds, 1),
+                ]
+            )
             stages[id[1]] = [place(id[0]), place(facts.look.stages[id].state), *told]
         settings = facts.varied[cell]
         cells[cell] = {
-            "about": [row["number"], place(row["blocks"]), row["seed"], place(row["state"]),
-                      place(row["note"] or "")],
+            "about": [
+                row["number"],
+                place(row["blocks"]),
+                row["seed"],
+                place(row["state"]),
+                place(row["note"] or ""),
+            ],
             "settings": [place(settings[key]) if key in settings else None for key in keys],
             "stages": [[place(role), id[1]] for role, id in own.items()],
             "shared": len(set(facts.roles.get(cell, {}).values())) - len(set(own.values())),
         }
-    return data("cells-data", {
-        "texts": list(texts), "keys": keys, "cells": cells, "stages": stages,
-        "commands": {name: facts.command(name, "CELL") for name in ("show", "logs")},
-    })  # fmt: skip
+    return data(
+        "cells-data",
+        {
+            "texts": list(texts),
+            "keys": keys,
+            "cells": cells,
+            "stages": stages,
+            "commands": {name: facts.command(name, "CELL") for name in ("show", "logs")},
+        },
+    )

@@ -31,9 +31,7 @@ def real(value: float | None, digits: int = 3) -> Shown:
     return Shown(text=number(value, digits), value=value)
 
 
-def table(
-    id: str, caption: Any, columns: Sequence[Column], rows: Iterable[Sequence[Any]]
-) -> Html:
+def table(id: str, caption: Any, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Html:
     """A table with tools above it, which the script fills, in a frame of its own that scrolls.
 
     rows: for each column text, a number or Html; or `Shown`.
@@ -45,7 +43,7 @@ def table(
             id,
             tag(
                 "table",
-                tag("caption", caption, id=f"{id}-caption"),
+                captioned(caption, id),
                 tag("thead", tag("tr", map(heading, columns))),
                 tag("tbody", (_row(columns, row) for row in rows)),
                 id=id,
@@ -54,6 +52,11 @@ def table(
         ),
         class_="table",
     )
+
+
+def captioned(text: Any, id: str) -> Html:
+    """A caption that stays in sight while its table is scrolled sideways."""
+    return tag("caption", tag("span", text), id=f"{id}-caption")
 
 
 def framed(id: str, inner: Html) -> Html:
@@ -95,5 +98,6 @@ def cell_link(cell: str) -> Html:
 def facts_list(pairs: Iterable[tuple[str, Any]]) -> Html:
     """Names with their values, of those that have one."""
     return tag(
-        "dl", ((tag("dt", name), tag("dd", value)) for name, value in pairs if value not in ("", None))
+        "dl",
+        ((tag("dt", name), tag("dd", value)) for name, value in pairs if value not in ("", None)),
     )

@@ -32,12 +32,21 @@ def verdicts_section(facts: Facts) -> Html | None:
     stale = found.results_sha256 not in (None, facts.checksum)
     return tag(
         "div",
-        stale and tag("p", "The results have changed since these were judged. To judge again: ",
-                      tag("code", judge), class_="note") or None,
+        stale
+        and tag(
+            "p",
+            "The results have changed since these were judged. To judge again: ",
+            tag("code", judge),
+            class_="note",
+        ),
         tag("ol", (_card(verdict) for verdict in found.claims), class_="claims"),
-        tag("p", f"Judged {found.judged_at[:10]} over the seeds "
-            f"{', '.join(map(str, found.seeds))}. {found.procedure}", class_="fine"),
-    )  # fmt: skip
+        tag(
+            "p",
+            f"Judged {found.judged_at[:10]} over the seeds "
+            f"{', '.join(map(str, found.seeds))}. {found.procedure}",
+            class_="fine",
+        ),
+    )
 
 
 def counted(verdicts: Verdicts) -> list[tuple[str, int]]:
@@ -50,16 +59,22 @@ def _card(verdict: Verdict) -> Html:
     found = verdict.comparison
     return tag(
         "li",
-        tag("p", tag("span", SIGNS[verdict.verdict], aria_hidden="true", class_="sign"), " ",
-            verdict.verdict, class_="word"),
+        tag(
+            "p",
+            tag("span", SIGNS[verdict.verdict], aria_hidden="true", class_="sign"),
+            " ",
+            verdict.verdict,
+            class_="word",
+        ),
         tag("h3", verdict.says),
         tag("p", verdict.why),
         _interval(found) if found is not None and found.effect is not None else None,
         tag("details", tag("summary", "How it was judged"), _details(verdict))
-        if verdict.comparisons else None,
+        if verdict.comparisons
+        else None,
         verdict.source and tag("p", verdict.source, class_="fine"),
         class_=f"claim {verdict.verdict.replace(' ', '-')}",
-    )  # fmt: skip
+    )
 
 
 def _interval(found: Comparison) -> Html:
@@ -77,34 +92,42 @@ def _interval(found: Comparison) -> Html:
     def at(value: float) -> str:
         return f"{(value - start + pad) / (end - start + 2 * pad):.2%}"
 
-    def between(low: float, high: float) -> str:
+    def across(low: float, high: float) -> str:
         return f"left:{at(low)};width:calc({at(high)} - {at(low)})"
 
-    unit = f" {found.unit}" if found.unit else ""
-    told = f"{signed(effect)}{unit}"
+    digits = 2 if found.unit == "points" else 3
+    between = ""
     if found.low is not None and found.high is not None:
-        told += f", 95 % interval {signed(found.low)} to {signed(found.high)}"
+        ends = (signed(end, digits) for end in (found.low, found.high))
+        between = f", 95 % interval {' to '.join(ends)}"
     return tag(
         "div",
         tag(
             "div",
-            margin and tag("i", class_="margin", style=between(-margin, margin)) or None,
+            margin > 0 and tag("i", class_="margin", style=across(-margin, margin)),
             tag("i", class_="zero", style=f"left:{at(0.0)}"),
-            found.low is not None and tag("i", class_="bar", style=between(low, high)) or None,
+            found.low is not None and tag("i", class_="bar", style=across(low, high)),
             (tag("i", class_="seed", style=f"left:{at(value)}") for value in found.seeds.values()),
             tag("i", class_="mean", style=f"left:{at(effect)}"),
-            class_="line", aria_hidden="true",
+            class_="line",
+            aria_hidden="true",
         ),
-        tag("p", tag("b", f"{signed(effect)}{unit}"), told.removeprefix(f"{signed(effect)}{unit}"),
-            f"; {plural(len(found.seeds), 'seed')}"),
+        tag(
+            "p",
+            tag("b", f"{signed(effect, digits)} {found.unit}"),
+            between,
+            f"; {plural(len(found.seeds), 'seed')}",
+        ),
         class_="effect",
-    )  # fmt: skip
+    )
 
 
 def _details(verdict: Verdict) -> Html:
-    needed = "" if verdict.verdict != UNDECIDED else (
-        "more than 50" if verdict.seeds_needed is None else str(verdict.seeds_needed)
-    )  # fmt: skip
+    needed = (
+        ""
+        if verdict.verdict != UNDECIDED
+        else ("more than 50" if verdict.seeds_needed is None else str(verdict.seeds_needed))
+    )
     adjusted = "" if verdict.p_adjusted is None else f"; {number(verdict.p_adjusted)} after Holm"
     return tag(
         "div",
@@ -125,15 +148,23 @@ def _compared(found: Comparison) -> Html:
     cells = dict.fromkeys(cell for side in sides for cell in side.cells)
     return facts_list(
         [
-            ("compared", f"{found.of.name}, {found.kind}, "
-             f"{'; '.join(side.name for side in found.against)}"),
+            (
+                "compared",
+                f"{found.of.name}, {found.kind}, {'; '.join(side.name for side in found.against)}",
+            ),
             ("metric", f"{found.metric}, mean over {', '.join(found.over)}"),
             ("means", "; ".join(f"{side.name}: {number(side.mean)}" for side in sides)),
-            ("by seed", "; ".join(f"{seed}: {signed(value)}{unit}"
-                                  for seed, value in found.seeds.items())),
+            (
+                "by seed",
+                "; ".join(f"{seed}: {signed(value)}{unit}" for seed, value in found.seeds.items()),
+            ),
             ("margin", "" if found.margin is None else f"{number(found.margin)}{unit}"),
-            ("standardised", "" if found.standardised is None
-             else f"{signed(found.standardised, 2)} standard deviations over seeds"),
+            (
+                "standardised",
+                ""
+                if found.standardised is None
+                else f"{signed(found.standardised, 2)} standard deviations over seeds",
+            ),
             ("cells", [[cell_link(cell), " "] for cell in cells]),
         ]
-    )  # fmt: skip
+    )

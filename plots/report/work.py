@@ -7,8 +7,10 @@ from grid.graph import DONE, StageId
 from grid.outcome import CAUSES
 from grid.overview_text import failures, last_lines
 from grid.plan import OWN
+from grid.plan_text import hours
+from grid.status import Standing
 from plots.report.facts import SHARED, Facts, Made
-from plots.report.markup import Html, hours, plural, tag
+from plots.report.markup import Html, plural, tag
 from plots.report.tables import Column, Shown, facts_list, table
 
 _NAMED = 4
@@ -24,24 +26,39 @@ def cost_section(facts: Facts) -> Html:
     unit = facts.overview.unit
     columns = [
         Column(title="stage"),
-        *(Column(title=name, numeric=True, explained=told) for name, told in (
-            ("stages", "that the study needs"),
-            ("unshared", "that its cells would run if each were on its own"),
-            ("done", "finished, here or elsewhere"),
-            ("planned", f"{unit} hours"),
-            ("used", f"{unit} hours of all attempts, the failed ones too; of work on text, of what "
-             "is finished"),
-        )),
+        *(
+            Column(title=name, numeric=True, explained=told)
+            for name, told in (
+                ("stages", "that the study needs"),
+                ("unshared", "that its cells would run if each were on its own"),
+                ("done", "finished, here or elsewhere"),
+                ("planned", f"{unit} hours"),
+                (
+                    "used",
+                    f"{unit} hours of all attempts, the failed ones too; of work on text, of what "
+                    "is finished",
+                ),
+            )
+        ),
         Column(title="used of planned"),
-    ]  # fmt: skip
+    ]
     rows = []
     for kind in dict.fromkeys(id[0] for id in facts.look.stages):
         ids = [id for id in facts.look.stages if id[0] == kind]
         plan = sum(sum(planned.get(id, (0.0, 0.0))) for id in ids)
         used = sum(_used(facts, id) for id in ids)
         done = sum(facts.look.stages[id].state == DONE for id in ids)
-        rows.append([kind, len(ids), alone[kind] or len(ids), done, _hours(plan), _hours(used),
-                     _bar(used, plan)])  # fmt: skip
+        rows.append(
+            [
+                kind,
+                len(ids),
+                alone[kind] or len(ids),
+                done,
+                _hours(plan),
+                _hours(used),
+                _bar(used, plan),
+            ]
+        )
     caption = (
         f"Stages that the study needs; that its cells would run each on its own; {unit} hours as "
         "planned, and as used by all attempts"
@@ -63,8 +80,12 @@ def _bar(used: float, planned: float) -> Html | str:
     if not planned:
         return "–"
     share = used / planned
-    return tag("span", tag("i", style=f"width:{min(share, 2.0) / 2:.1%}"), tag("b", f"{share:.0%}"),
-               class_="share")  # fmt: skip
+    return tag(
+        "span",
+        tag("i", style=f"width:{min(share, 2.0) / 2:.1%}"),
+        tag("b", f"{share:.0%}"),
+        class_="share",
+    )
 
 
 def _shared(facts: Facts) -> str:
@@ -87,10 +108,10 @@ def failures_section(facts: Facts) -> Html | None:
     groups = failures(facts.look)
     if not groups:
         return None
-    return tag("div", map(lambda group: _failure(facts, *group), groups), class_="failures")
+    return tag("div", (_failure(facts, *group) for group in groups), class_="failures")
 
 
-def _failure(facts: Facts, what: tuple[str, str], members: list) -> Html:  # type: ignore[type-arg]
+def _failure(facts: Facts, what: tuple[str, str], members: list[tuple[StageId, Standing]]) -> Html:
     id, found = members[0]
     names = [f"{stage} {key}" for (stage, key), _ in members]
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
@@ -100,7 +121,7 @@ def _failure(facts: Facts, what: tuple[str, str], members: list) -> Html:  # typ
         tag("h3", (found.message or "failed without a word").partition("\n")[0]),
         tag("p", f"{plural(len(members), 'stage')}: {CAUSES.get(what[0], what[0])}"),
         tag("p", tag("code", ", ".join(names[:_NAMED])), more),
-        lines and tag("pre", "\n".join(lines), tabindex=0, aria_label="The end of the log") or None,
+        lines and tag("pre", "\n".join(lines), tabindex=0, aria_label="The end of the log"),
         facts_list(
             [
                 ("whole log", tag("code", facts.command("logs", "/".join(id)))),
@@ -118,10 +139,19 @@ def reproduce_section(facts: Facts) -> Html:
     made = {id: each for id, each in facts.made.items() if id[0] not in SHARED} or facts.made
     return tag(
         "div",
-        tag("p", "Everything on this page comes from these results. A cell's id, wherever it "
-            "stands, opens the cell: its settings, the keys of its artifacts, and its commands."),
-        tag("ol", (tag("li", told, tag("pre", tag("code", command), tabindex=0))
-                   for told, command in _steps(facts, made)), class_="steps"),
+        tag(
+            "p",
+            "Everything on this page comes from these results. A cell's id, wherever it "
+            "stands, opens the cell: its settings, the keys of its artifacts, and its commands.",
+        ),
+        tag(
+            "ol",
+            (
+                tag("li", told, tag("pre", tag("code", command), tabindex=0))
+                for told, command in _steps(facts, made)
+            ),
+            class_="steps",
+        ),
         facts_list(
             [
                 ("results.parquet, SHA-256", facts.checksum and tag("code", facts.checksum)),
@@ -130,7 +160,7 @@ def reproduce_section(facts: Facts) -> Html:
                 ("versions", [tag("p", text) for text in _environments(made)]),
             ]
         ),
-    )  # fmt: skip
+    )
 
 
 def _steps(facts: Facts, made: dict[StageId, Made]) -> Iterator[tuple[str, str]]:
@@ -146,8 +176,10 @@ def _steps(facts: Facts, made: dict[StageId, Made]) -> Iterator[tuple[str, str]]
 
 def _revisions(made: dict[StageId, Made]) -> list[Html]:
     counts = Counter(each.revision or "unknown" for each in made.values())
-    return [tag("p", tag("code", revision), f" ({plural(count, 'artifact')})")
-            for revision, count in counts.most_common()]  # fmt: skip
+    return [
+        tag("p", tag("code", revision), f" ({plural(count, 'artifact')})")
+        for revision, count in counts.most_common()
+    ]
 
 
 def _machines(made: dict[StageId, Made]) -> list[str]:

@@ -29,7 +29,7 @@ function drawHeat(table, map, block, metric) {
   const largest = Math.max(Math.abs(low), Math.abs(high));
   const share = (value) => (low < 0 ? Math.abs(value) / largest : (value - low) / (high - low || 1));
   const caption = table.caption;
-  caption.textContent = `${title}, block ${block.name}, mean over seeds`;
+  caption.firstChild.textContent = `${title}, block ${block.name}, mean over seeds`;
   const head = el("tr", {}, el("td"), ...columns.map((place) => {
     const { code, told } = map.languages[place];
     return attributes(el("th", { title: told }, code), { scope: "col", "aria-label": told });

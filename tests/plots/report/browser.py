@@ -29,9 +29,9 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 def missing() -> str | None:
     """What has to be installed before a browser can be driven; None if it is there."""
     lacking = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
-    return f"install Debian's chromium and chromium-driver: no {', '.join(lacking)}" if lacking else (
-        None
-    )  # fmt: skip
+    if not lacking:
+        return None
+    return f"install Debian's chromium and chromium-driver: there is no {', '.join(lacking)}"
 
 
 class Browser:
@@ -69,12 +69,19 @@ class Browser:
 
     def resize(self, width: int, height: int) -> None:
         """The page's own size in CSS pixels, phones' too."""
-        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height,
-                      deviceScaleFactor=1, mobile=width < 500)  # fmt: skip
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
 
     def prefer(self, **features: str) -> None:
         """Media features, such as `prefers_color_scheme="dark"`."""
-        listed = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        listed = [
+            {"name": name.replace("_", "-"), "value": value} for name, value in features.items()
+        ]
         self.devtools("Emulation.setEmulatedMedia", features=listed)
 
     def messages(self) -> list[str]:
@@ -96,7 +103,9 @@ def browser() -> Iterator[Browser]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "driver.log"
         with log.open("wb") as output:
-            driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=output, stderr=output)
+            driver = subprocess.Popen(
+                [shutil.which("chromedriver") or "", "--port=0"], stdout=output, stderr=output
+            )
         try:
             address = f"http://127.0.0.1:{until(lambda: _port(log))}"
             options = {
@@ -132,7 +141,8 @@ def _port(log: Path) -> int | None:
 
 def _send(method: str, url: str, body: dict[str, Any] | None) -> Any:
     content = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, content, {"Content-Type": "application/json"}, method=method)  # noqa: S310
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, content, headers, method=method)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=120) as response:  # noqa: S310
             return json.load(response)["value"]

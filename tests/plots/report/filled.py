@@ -1,4 +1,4 @@
-"""TEST DATA: a study's artifacts as a run leaves them, around made-up scores. Nothing was trained."""
+"""TEST DATA: a study's artifacts as a run leaves them, around made-up scores."""
 
 import json
 import math
@@ -80,28 +80,46 @@ def judge(study: Study, procedure: str = "t tests, paired by seed; Holm") -> Non
     cells = [cell.id for cell in study.cells[:6]]
     seeds = {1: -2.1, 2: -1.6, 3: -2.4}
     compared = Comparison(
-        kind="below", metric="xnli.accuracy", over=LANGUAGES, unit="points", margin=0.5,
+        kind="below",
+        metric="xnli.accuracy",
+        over=LANGUAGES,
+        unit="points",
+        margin=0.5,
         of=Side(name="wider, xlm-30", cells=tuple(cells[:3]), mean=44.1),
         against=(Side(name="wider, xlm-7", cells=tuple(cells[3:]), mean=46.1),),
-        seeds=seeds, effect=-2.03, low=-3.04, high=-1.02, standardised=-5.0,
-    )  # fmt: skip
+        seeds=seeds,
+        effect=-2.03,
+        low=-3.04,
+        high=-1.02,
+        standardised=-5.0,
+    )
     says = study.claims[0].says
     verdicts = [
         Verdict(
-            says=f"{says} ({word})", source="Figure 2", figure=None, verdict=word,
-            why="The effect is as large as the paper's.", p=0.01, p_adjusted=0.04,
+            says=f"{says} ({word})",
+            source="Figure 2",
+            figure=None,
+            verdict=word,
+            why="The effect is as large as the paper's.",
+            p=0.01,
+            p_adjusted=0.04,
             comparisons=(compared,) if word != "not applicable" else (),
             seeds_needed=5 if word == "undecided" else None,
             missing=tuple(cells[:1]) if word == "undecided" else (),
         )
         for word in ("holds", "fails", "undecided", "not applicable")
-    ]  # fmt: skip
+    ]
     study.folder.mkdir(parents=True, exist_ok=True)
     content = Verdicts(
-        study=study.name, scale=study.scale, judged_at="2026-11-20T19:00:00+00:00",
-        results_sha256=None, seeds=(1, 2, 3), alpha=0.05, procedure=procedure,
+        study=study.name,
+        scale=study.scale,
+        judged_at="2026-11-20T19:00:00+00:00",
+        results_sha256=None,
+        seeds=(1, 2, 3),
+        alpha=0.05,
+        procedure=procedure,
         claims=tuple(verdicts),
-    )  # fmt: skip
+    )
     (study.folder / CLAIMS).write_text(text(content), encoding="utf-8")
 
 
@@ -110,8 +128,13 @@ def fail(study: Study, cell: str, message: str, log: str) -> None:
     id = study.graph().cells[cell]["pretraining"]
     folder = study.open_store().new_attempt(*id, {})
     (folder / "log").write_text(log, encoding="utf-8")
-    outcome = {"state": "failed", "kind": "crash", "message": message, "host": "node7",
-               "wall_seconds": 90.0}  # fmt: skip
+    outcome = {
+        "state": "failed",
+        "kind": "crash",
+        "message": message,
+        "host": "node7",
+        "wall_seconds": 90.0,
+    }
     (folder / "outcome.json").write_text(json.dumps(outcome), encoding="utf-8")
 
 
@@ -123,32 +146,63 @@ def _artifact(folder: Path, stage: StageId, role: str, cell: Cell) -> None:
     noise = random.Random(stage[1])
     spread = math.log2(len(cell.config.languages) / 7) + noise.gauss(0, 0.05)
     if stage[0] == "pretraining":
-        each = {name: {"tokens": 400_000 // (index + 1), "epochs": 8 / (index + 1), "sequences": 9}
-                for index, name in enumerate(cell.config.languages)}  # fmt: skip
+        each = {
+            name: {"tokens": 400_000 // (index + 1), "epochs": 8 / (index + 1), "sequences": 9}
+            for index, name in enumerate(cell.config.languages)
+        }
         _write(folder / "exposure.json", {"languages": each, "tokens": 320_000, "updates": 1000})
-        curve = [[10 * step, 4 + 5 * math.exp(-step / 15) + noise.gauss(0, 0.1) + 0.2 * spread,
-                  320 * step, {}] for step in range(1, 101)]  # fmt: skip
+        curve = [
+            [
+                10 * step,
+                4 + 5 * math.exp(-step / 15) + noise.gauss(0, 0.1) + 0.2 * spread,
+                320 * step,
+                {},
+            ]
+            for step in range(1, 101)
+        ]
         _write(folder / "curve.json", curve)
     elif stage[0] == "evaluation":
-        _write(folder / "scores.json", [
-            _score(language, cell, "likelihood", metric, value + 0.1 * index + noise.gauss(0, 0.01))
-            for index, language in enumerate(LANGUAGES)
-            for metric, value in (("bits_per_byte", 1.7 + 0.4 * spread),
-                                  ("unigram_bits_per_byte", 2.4), ("coverage", 0.999))
-        ])  # fmt: skip
+        _write(
+            folder / "scores.json",
+            [
+                _score(
+                    language, cell, "likelihood", metric, value + 0.1 * index + noise.gauss(0, 0.01)
+                )
+                for index, language in enumerate(LANGUAGES)
+                for metric, value in (
+                    ("bits_per_byte", 1.7 + 0.4 * spread),
+                    ("unigram_bits_per_byte", 2.4),
+                    ("coverage", 0.999),
+                )
+            ],
+        )
     elif stage[0] == "finetuning":
-        _write(folder / "scores.json", [
-            {**_score(language, cell, "xnli", metric, value + noise.gauss(0, 0.01)),
-             "split": "test"}
-            for language in LANGUAGES
-            for metric, value in (("accuracy", 0.5 - 0.02 * spread), ("majority_accuracy", 0.34))
-        ])  # fmt: skip
+        _write(
+            folder / "scores.json",
+            [
+                {
+                    **_score(language, cell, "xnli", metric, value + noise.gauss(0, 0.01)),
+                    "split": "test",
+                }
+                for language in LANGUAGES
+                for metric, value in (
+                    ("accuracy", 0.5 - 0.02 * spread),
+                    ("majority_accuracy", 0.34),
+                )
+            ],
+        )
 
 
 def _score(language: str, cell: Cell, task: str, metric: str, value: float) -> dict[str, object]:
     seen = language in cell.config.languages
-    return {"language": language, "task": task, "metric": metric, "n": 900, "seen": seen,
-            "value": value}  # fmt: skip
+    return {
+        "language": language,
+        "task": task,
+        "metric": metric,
+        "n": 900,
+        "seen": seen,
+        "value": value,
+    }
 
 
 def _write(path: Path, value: object) -> None:
