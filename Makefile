@@ -1,5 +1,5 @@
-# One job each: demo, test, test-slow, test-cluster, test-browser, check, plots, bench, clean. Each makes its own
-# environment first.
+# One job each: demo, test, test-slow, test-cluster, test-browser, check, plots, bench, clean. Each
+# makes its own environment first.
 #
 #   make demo                     the curse of multilinguality on this machine, with its figure
 #   make demo PYTHON=python3.12   with another interpreter (3.11 to 3.13)

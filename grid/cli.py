@@ -61,15 +61,15 @@ COMMANDS = {
         takes=(*_STUDY, "tasks"),
         several=True,
     ),
-    "report": Command(
-        does="write one HTML page with all that there is of a study, and print its path",
-        module="plots.report.command",
-        takes=("study", "overrides", *_PLACE),
-    ),
     "show": Command(
         does="print the resolved configuration of a cell, and where each value was written",
         module="studies",
         takes=_CELL,
+    ),
+    "report": Command(
+        does="write one HTML page with all that there is of a study, and print its path",
+        module="plots.report.command",
+        takes=("study", "overrides", *_PLACE),
     ),
     "status": Command(
         does="print what is done, runs with which progress, waits, and failed for which cause",
