@@ -14,7 +14,7 @@ from grid.claims import Verdicts, read
 from grid.graph import DONE, StageId
 from grid.origins import leaves, origins_frame, text
 from grid.overview import Look, Overview
-from grid.results import RESULTS, publish, read_frame, results_sha256, summary
+from grid.results import RESULTS, publish, read_frame, refuse_foreign, results_sha256, summary
 from grid.studies import Studies
 from plots.studies import StudyOutput, find_studies
 from plots.tables.registry import make_table
@@ -137,6 +137,7 @@ def gather(study: "Study", options: tuple[str, ...]) -> Facts:
     Where the text that the stages' keys are made from is not at hand, the results are those of the
     last run.
     """
+    refuse_foreign(study)
     overview = Overview(Studies(studies=(study,)))
     if overview.note is None:
         frame = publish(study, overview.graph)

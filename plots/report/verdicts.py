@@ -87,7 +87,7 @@ def _interval(found: Comparison) -> Html:
     low = max(effect if found.low is None else found.low, min(core) - span)
     high = min(effect if found.high is None else found.high, max(core) + span)
     start, end = min(*core, low), max(*core, high)
-    pad = 0.06 * (end - start)
+    pad = 0.06 * (end - start) or 1.0
 
     def at(value: float) -> str:
         return f"{(value - start + pad) / (end - start + 2 * pad):.2%}"
