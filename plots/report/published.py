@@ -1,9 +1,11 @@
 """The published tables with the measured rows among the printed ones, and their footnotes."""
 
+from collections.abc import Iterator
+
 from plots.report.facts import Facts
 from plots.report.markup import Html, number, tag
 from plots.report.tables import captioned, cell_link, facts_list, framed
-from plots.tables.table import MEASURED, Entry, Row, Table, Value
+from plots.tables.table import Entry, Row, Table, Value
 
 
 def published_section(facts: Facts) -> Html | None:
@@ -12,28 +14,30 @@ def published_section(facts: Facts) -> Html | None:
 
 
 def _table(table: Table) -> Html:
-    notes = _notes(table)
-    headings = ["", *table.settings, *table.columns]
-    caption = f"{table.title}, {table.unit}; after {table.after}"
+    notes = list(dict.fromkeys(_met(table)))
+    headings = [
+        *(tag("th", each, scope="col") for each in table.settings),
+        *(tag("th", each, scope="col", class_="n") for each in table.columns),
+    ]
+    badge = table.badge and [" ", tag("b", table.badge, class_="badge")]
     return tag(
         "div",
+        tag("h3", table.title),
         framed(
             table.name,
             tag(
                 "table",
-                captioned(
-                    [caption, " ", table.badge and tag("b", table.badge, class_="badge")],
-                    table.name,
-                ),
-                tag("thead", tag("tr", (tag("th", each, scope="col") for each in headings))),
+                captioned([f"{table.unit}; after {table.after}", badge], table.name),
+                tag("thead", tag("tr", tag("td"), headings)),
                 (
-                    _section(section.title, section.rows, len(headings), notes)
-                    for section in table.sections
+                    _section(each.title, each.rows, len(headings) + 1, notes)
+                    for each in table.sections
                 ),
                 class_="published",
             ),
         ),
         notes and tag("ol", (tag("li", note) for note in notes), class_="notes"),
+        (tag("p", remark, class_="fine") for remark in table.notes),
         _cells(table),
         (
             tag("p", f"{gap.what}. To fill it: ", tag("code", gap.command), class_="note")
@@ -45,8 +49,10 @@ def _table(table: Table) -> Html:
 
 
 def _section(title: str, rows: tuple[Row, ...], columns: int, notes: list[str]) -> Html:
-    head = title and tag("tr", tag("th", title, scope="rowgroup", colspan=columns), class_="group")
-    return tag("tbody", head, (_row(row, notes) for row in rows))
+    head = title and tag(
+        "th", tag("span", title), scope="rowgroup", colspan=columns, class_="group"
+    )
+    return tag("tbody", head and tag("tr", head), (_row(row, notes) for row in rows))
 
 
 def _row(row: Row, notes: list[str]) -> Html:
@@ -66,29 +72,23 @@ def _entry(entry: Entry, notes: list[str]) -> Html:
 
 
 def _value(value: Value, notes: list[str]) -> list[Html | str]:
-    half = None
+    half = ""
     if value.low is not None and value.high is not None:
         half = tag("small", f" ± {number((value.high - value.low) / 2, 1)}")
-    return [value.text, half or "", *_marks(value.notes, notes)]
+    return [value.text, half, *_marks(value.notes, notes)]
 
 
 def _marks(own: tuple[str, ...], notes: list[str]) -> list[Html]:
     return [tag("sup", notes.index(note) + 1) for note in own]
 
 
-def _notes(table: Table) -> list[str]:
-    """The footnotes in the order in which they are met, then the remarks on the whole."""
-    met = [
-        note
-        for row in table.rows
-        for note in (
-            *row.notes,
-            *(n for entry in row.entries for value in entry for n in value.notes),
-        )
-    ]
-    measured = sorted({row.source for row in table.rows if row.kind == MEASURED})
-    told = [f"Measured rows: {', '.join(measured)}."] if measured else []
-    return list(dict.fromkeys([*met, *table.notes, *told]))
+def _met(table: Table) -> Iterator[str]:
+    """The footnotes in the order in which a reader meets them."""
+    for row in table.rows:
+        yield from row.notes
+        for entry in row.entries:
+            for value in entry:
+                yield from value.notes
 
 
 def _cells(table: Table) -> Html | None:
