@@ -1,5 +1,7 @@
 """What the results say of the study's claims: a verdict, its effect, and how it was judged."""
 
+from dataclasses import dataclass
+
 from grid.claims import (
     FAILS,
     HOLDS,
@@ -77,45 +79,64 @@ def _card(verdict: Verdict) -> Html:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """Where values stand on a line, in per cent of its length; what lies beyond stands at its end."""
+
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        return 100 * min(1.0, max(0.0, (value - self.start) / (self.end - self.start)))
+
+    def mark(self, name: str, value: float) -> Html:
+        return tag("i", class_=name, style=f"left:{self.at(value):.2f}%")
+
+    def across(self, name: str, low: float, high: float) -> Html:
+        left, right = self.at(low), self.at(high)
+        return tag("i", class_=name, style=f"left:{left:.2f}%;width:{right - left:.2f}%")
+
+
+def _line(found: Comparison, effect: float, margin: float) -> _Line:
+    """Holds zero, the margin, every seed, and of the interval what flattens nothing else.
+
+    Two seeds give an interval of 12.7 standard errors: it runs off the line.
+    """
+    core = [0.0, effect, margin, -margin, *found.seeds.values()]
+    span = max(core) - min(core)
+    start, end = min(core), max(core)
+    if found.low is not None and found.high is not None:
+        start = min(start, max(found.low, start - span))
+        end = max(end, min(found.high, end + span))
+    pad = 0.06 * (end - start) or 1.0
+    return _Line(start=start - pad, end=end + pad)
+
+
 def _interval(found: Comparison) -> Html:
     """The effect on a line: its seeds, its interval, zero, and the margin around zero."""
-    effect = found.effect or 0.0
-    margin = found.margin or 0.0
-    core = [0.0, effect, margin, -margin, *found.seeds.values()]
-    span = (max(core) - min(core)) or 1.0
-    # An interval of two seeds is so wide that it would flatten all else: it runs off the line.
-    low = max(effect if found.low is None else found.low, min(core) - span)
-    high = min(effect if found.high is None else found.high, max(core) + span)
-    start, end = min(*core, low), max(*core, high)
-    pad = 0.06 * (end - start) or 1.0
-
-    def at(value: float) -> str:
-        return f"{(value - start + pad) / (end - start + 2 * pad):.2%}"
-
-    def across(low: float, high: float) -> str:
-        return f"left:{at(low)};width:calc({at(high)} - {at(low)})"
-
+    effect, margin = found.effect or 0.0, found.margin or 0.0
+    line = _line(found, effect, margin)
     digits = 2 if found.unit == "points" else 3
-    between = ""
+    bar, told = None, ""
     if found.low is not None and found.high is not None:
-        ends = (signed(end, digits) for end in (found.low, found.high))
-        between = f", 95 % interval {' to '.join(ends)}"
+        bar = line.across("bar", found.low, found.high)
+        told = f", 95 % interval {signed(found.low, digits)} to {signed(found.high, digits)}"
     return tag(
         "div",
         tag(
             "div",
-            margin > 0 and tag("i", class_="margin", style=across(-margin, margin)),
-            tag("i", class_="zero", style=f"left:{at(0.0)}"),
-            found.low is not None and tag("i", class_="bar", style=across(low, high)),
-            (tag("i", class_="seed", style=f"left:{at(value)}") for value in found.seeds.values()),
-            tag("i", class_="mean", style=f"left:{at(effect)}"),
+            margin > 0 and line.across("margin", -margin, margin),
+            line.mark("zero", 0.0),
+            bar,
+            (line.mark("seed", value) for value in found.seeds.values()),
+            line.mark("mean", effect),
             class_="line",
             aria_hidden="true",
         ),
         tag(
             "p",
             tag("b", f"{signed(effect, digits)} {found.unit}"),
-            between,
+            told,
             f"; {plural(len(found.seeds), 'seed')}",
         ),
         class_="effect",

@@ -2,6 +2,7 @@
 // The page is whole without this: it adds order, filters, pages, the heat map and single cells.
 
 const PAGE = 25;
+const PRINTED = 2000;
 const byNumber = new Intl.Collator("en", { numeric: true });
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 5 });
 

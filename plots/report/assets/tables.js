@@ -93,6 +93,8 @@ class DataTable {
       heading.append(button);
     });
     this.update();
+    addEventListener("beforeprint", () => this.print());
+    addEventListener("afterprint", () => this.show());
   }
 
   tools() {
@@ -168,14 +170,20 @@ class DataTable {
     this.table.closest(".table").scrollIntoView({ block: "nearest" });
   }
 
-  show() {
-    const start = this.page * PAGE;
-    const rows = this.order.slice(start, start + PAGE).map((row) => this.source.element(row));
+  show(size = PAGE) {
+    const start = this.page * size;
+    const rows = this.order.slice(start, start + size).map((row) => this.source.element(row));
     this.table.tBodies[0].replaceChildren(...rows);
     this.pager.hidden = this.order.length <= PAGE;
     this.back.disabled = this.page === 0;
-    this.next.disabled = start + PAGE >= this.order.length;
+    this.next.disabled = start + size >= this.order.length;
     this.where.textContent = `${start + 1} to ${start + rows.length}`;
+  }
+
+  // On paper nothing turns pages: there all rows stand, of a table that paper can hold.
+  print() {
+    this.page = 0;
+    this.show(Math.max(PAGE, Math.min(PRINTED, this.order.length)));
   }
 
   save() {

@@ -266,6 +266,11 @@ def test_on_paper_every_row_is_there_and_no_tool(chromium: Browser, page: Path) 
     assert not chromium.run(shown, ".tools[data-for=scores]")
     assert not chromium.run(shown, "nav")
     assert chromium.run(shown, "#scores")
+    chromium.run("dispatchEvent(new Event('beforeprint'))")
+    rows = "return document.querySelector('.tools[data-for=scores] output').textContent"
+    assert chromium.run(rows) == f"{len(column(chromium, 'scores', 'cell'))} rows"
+    chromium.run("dispatchEvent(new Event('afterprint'))")
+    assert len(column(chromium, "scores", "cell")) == 25
     chromium.devtools("Emulation.setEmulatedMedia", media="")
 
 
