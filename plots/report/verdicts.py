@@ -81,7 +81,7 @@ def _card(verdict: Verdict) -> Html:
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """Where values stand on a line, in per cent of its length; what lies beyond stands at its end."""
+    """Where values stand on a line, in per cent of it; what lies beyond stands at its end."""
 
     start: float
     end: float

@@ -33,7 +33,8 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Finished but for one cell, which failed; judged."""
-    return _made(filled.study(tmp_path_factory.mktemp("study")), "ValueError: no such thing", "log")
+    made = filled.study(tmp_path_factory.mktemp("study"), figures="[xlmr_figure_2]")
+    return _made(made, "ValueError: no such thing", "log")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,9 @@ def page(study: Study) -> Path:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a study whose every text tries to break out of the page."""
     folder = tmp_path_factory.mktemp("hostile")
-    study = filled.study(folder, title=HOSTILE, block=HOSTILE, claim=HOSTILE)
+    study = filled.study(
+        folder, title=HOSTILE, block=HOSTILE, claim=HOSTILE, figures="[xlmr_figure_2]"
+    )
     _made(study, HOSTILE, f"{HOSTILE}\n</pre></script>{HOSTILE}")
     return write(gather(study, (HOSTILE,)))
 

@@ -37,6 +37,7 @@ axes:
   - name: wider
     zip: {{languages: [xlm-7, xlm-30], encoder.width: [16, 24]}}
 replicates: {{seed: [1, 2, 3]}}
+figures: {figures}
 claims:
   - says: {claim}
     source: Figure 2
@@ -56,12 +57,13 @@ def study(
     title: str = "More languages",
     block: str = "fixed width",
     claim: str = "All fall",
+    figures: str = "[]",
 ) -> Study:
     """A study of its own in a store of its own, nothing of it run."""
     file = folder / "more.yaml"
     words = {"title": title, "block": block, "claim": claim}
     quoted = {name: json.dumps(value) for name, value in words.items()}
-    file.write_text(STUDY.format(axes=axes, **quoted), encoding="utf-8")
+    file.write_text(STUDY.format(axes=axes, figures=figures, **quoted), encoding="utf-8")
     return grid.load(file, store=folder / "runs")
 
 

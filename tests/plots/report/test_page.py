@@ -59,6 +59,7 @@ def test_every_section_is_there(text: str) -> None:
     assert headings == [
         "verdicts",
         "failures",
+        "figures",
         "summary",
         "languages",
         "curves",
@@ -107,6 +108,23 @@ def test_nothing_is_fetched_and_only_its_own_script_runs(text: str) -> None:
     digest = base64.b64encode(hashlib.sha256(runs[0].encode()).digest()).decode()
     assert policy is not None
     assert f"script-src 'sha256-{digest}'" in policy and policy.startswith("default-src 'none'")
+
+
+def test_figures_are_drawings_with_their_numbers_as_tables(text: str) -> None:
+    figure = text[text.index('<figure class="figure"') : text.index("</figure>")]
+    read = Elements(figure)
+    drawings = [attributes for name, attributes in read.elements if name == "svg"]
+    assert [each["role"] for each in drawings] == ["img", "img"], "for a wide and a narrow page"
+    assert "XNLI accuracy" in (drawings[0]["aria-label"] or "")
+    single = re.sub(r"light-dark\(#[0-9a-f]{6},#[0-9a-f]{6}\)", "", figure)
+    assert not re.search(r"#[0-9a-fA-F]{6}", single), "every colour has its dark twin"
+    headings = re.findall(r'<th scope="col">([^<]+)</th>', figure)
+    assert headings[:5] == ["series", "languages in pretraining", "mean", "95 % interval", "seeds"]
+
+
+def test_a_figure_that_cannot_be_drawn_says_why(hostile: Path) -> None:
+    read = Elements(hostile.read_text(encoding="utf-8"))
+    assert "xlmr_figure_2 is not drawn: Figure 2 shows the block 'fixed width'" in read.text
 
 
 def test_texts_of_others_stay_texts(hostile: Path) -> None:
