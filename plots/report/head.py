@@ -2,11 +2,11 @@
 
 import statistics
 
-from grid.claims import NOT_APPLICABLE
+from grid.claims import FAILS, HOLDS, UNDECIDED
 from grid.plan_text import hours
 from plots.report.facts import Facts
-from plots.report.markup import Html, number, plural, short, tag
-from plots.report.verdicts import SIGNS, counted
+from plots.report.markup import Html, number, short, tag
+from plots.report.verdicts import counted
 
 
 def head(facts: Facts) -> Html:
@@ -38,10 +38,11 @@ def _tiles(facts: Facts) -> list[tuple[str, ...]]:
     done = plan["state"].is_in(["done", "cached"]).sum()
     tiles: list[tuple[str, ...]] = []
     if facts.verdicts is not None:
-        words = counted(facts.verdicts)
-        signs = " ".join(f"{count}{SIGNS[name]}" for name, count in words if name != NOT_APPLICABLE)
-        told = ", ".join(f"{count} {name}" for name, count in words)
-        tiles.append((signs or "–", f"claims: {told}", "verdicts"))
+        words = dict(counted(facts.verdicts))
+        decided = words.get(HOLDS, 0) + words.get(FAILS, 0)
+        judged = decided + words.get(UNDECIDED, 0)
+        told = ", ".join(f"{name} {count}" for name, count in words.items())
+        tiles.append((f"{decided}/{judged}", f"claims decided: {told}", "verdicts"))
     failed = facts.look.counts["failed"]
     if failed:
         tiles.append((number(failed), "stages failed", "failures", "bad"))
@@ -56,7 +57,3 @@ def _tiles(facts: Facts) -> list[tuple[str, ...]]:
         (hours(used), f"used of {hours(planned)} planned, {facts.overview.unit} time", "cost"),
     ]
     return tiles
-
-
-def subtitle(facts: Facts) -> str:
-    return f"{facts.study.title}, scale {facts.study.scale}: {plural(len(facts.plan), 'cell')}"

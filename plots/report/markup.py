@@ -79,4 +79,5 @@ def short(value: float | None) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    """`3 seeds`, which no line ends within."""
+    return f"{count:,}\u00a0{noun}" if count == 1 else f"{count:,}\u00a0{noun}s"
