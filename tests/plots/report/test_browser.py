@@ -86,7 +86,7 @@ def test_every_score_sorts_with_the_keyboard_alone(chromium: Browser, page: Path
     assert len(values) == 25 and values == sorted(values)
     chromium.press(SPACE)
     values = [float(text.replace(",", "")) for text in column(chromium, "scores", "value")]
-    assert values == sorted(values, reverse=True) and values[0] == 320_000
+    assert values == sorted(values, reverse=True) and values[0] >= 320_000
 
 
 def test_filters_narrow_and_say_how_far(chromium: Browser, page: Path) -> None:
