@@ -57,7 +57,7 @@ def _panel(panel: Panel) -> Html:
             tag("tbody", rows),
         ),
         class_="scroll",
-        role="region",
+        role="group",
         tabindex=0,
         aria_label=panel.title,
     )

@@ -62,7 +62,7 @@ def captioned(text: Any, id: str) -> Html:
 def framed(id: str, inner: Html) -> Html:
     """What may be wider than the page scrolls in a frame of its own, with the keyboard too."""
     return tag(
-        "div", inner, class_="scroll", role="region", tabindex=0, aria_labelledby=f"{id}-caption"
+        "div", inner, class_="scroll", role="group", tabindex=0, aria_labelledby=f"{id}-caption"
     )
 
 

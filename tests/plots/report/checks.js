@@ -57,12 +57,12 @@ function faintWords() {
 // What can be used and has no name, and what names a thing that is not there.
 function nameless() {
   const found = [];
-  for (const each of document.querySelectorAll("button, a, select, input, [role=region], [role=img], table, dialog, nav, section")) {
+  for (const each of document.querySelectorAll("button, a, select, input, [role=group], [role=img], table, dialog, nav, section")) {
     const pointed = (each.getAttribute("aria-labelledby") ?? "").split(" ").filter(Boolean)
       .map((id) => document.getElementById(id)?.textContent ?? "").join(" ");
     const label = each.getAttribute("aria-label") ?? "";
     const own = each.caption?.textContent ?? (each.matches("select, input") ? each.labels[0]?.textContent : each.textContent);
-    const content = each.matches("[role=region], [role=img], nav, section, dialog") ? "" : own ?? "";
+    const content = each.matches("[role=group], [role=img], nav, section, dialog") ? "" : own ?? "";
     if (each.id !== "cell" && !(pointed + label + content).trim()) found.push(each.outerHTML.slice(0, 120));
   }
   return found;
