@@ -58,13 +58,14 @@ def study(
     block: str = "fixed width",
     claim: str = "All fall",
     figures: str = "[]",
+    overrides: Sequence[str] = (),
 ) -> Study:
     """A study of its own in a store of its own, nothing of it run."""
     file = folder / "more.yaml"
     words = {"title": title, "block": block, "claim": claim}
     quoted = {name: json.dumps(value) for name, value in words.items()}
     file.write_text(STUDY.format(axes=axes, figures=figures, **quoted), encoding="utf-8")
-    return grid.load(file, store=folder / "runs")
+    return grid.load(file, *overrides, store=folder / "runs")
 
 
 def fill(study: Study, but: Sequence[str] = ()) -> None:

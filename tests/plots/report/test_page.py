@@ -4,16 +4,20 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from grid import cli
+from grid.results import publish
 from grid.study import Study
+from grid.wanted import record
 from plots.report.facts import gather
 from plots.report.page import page as page_of
 from plots.report.page import write
+from tests.grid.slurm.written import submission
 from tests.plots.report import filled
 from tests.plots.report.conftest import HOSTILE
 from tests.plots.report.test_markup import Reader
@@ -179,3 +183,24 @@ def test_the_command_prints_the_path(
     assert told.out.strip() == "runs/studies/more/laptop/report.html"
     assert told.err.startswith("More languages: 12 cells, ")
     assert Path(told.out.strip()).is_file()
+
+
+def test_where_the_text_is_elsewhere_the_last_results_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "text").mkdir()
+    for language in filled.LANGUAGES:
+        file = tmp_path / "text" / f"{language}.txt"
+        file.write_text("Some text.\nAnd more of it.\n" * 300, encoding="utf-8")
+    axes = "{languages: [xlm-7], encoder.width: [16, 24]}"
+    overrides = ["cell.corpus.source=cc100", "cell.tasks.xnli=null", "blocks=[fixed width]"]
+    here = filled.study(tmp_path, axes, overrides=[*overrides, f"locations.cc100={tmp_path}/text"])
+    filled.fill(here)
+    publish(here, here.graph())
+    record(here, here.graph())
+    submission(here.store, here.graph(), {"a1": [list(here.graph().stages)]}, study="more")
+    shutil.rmtree(tmp_path / "text")
+
+    elsewhere = filled.study(tmp_path, axes, overrides=overrides)
+    read = Elements(page_of(gather(elsewhere, ())))
+    assert read.open == []
+    assert "these are the stages as they were submitted" in read.text
+    assert "6 cells, in the order of the plan" in read.text.replace("\u00a0", " ")
