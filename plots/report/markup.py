@@ -53,14 +53,16 @@ def data(id: str, value: Any) -> Html:
 
 
 def number(value: float | int | None, digits: int = 3) -> str:
-    """`1,234`, `0.451`, `4.2e-05`; an en dash for none."""
+    """`1,234`, `0.451`, `−4.2e-05`; an en dash for none."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
-    if isinstance(value, int) or (abs(value) >= 1000 and float(value).is_integer()):
+    if value < 0:
+        return "−" + number(-value, digits)
+    if isinstance(value, int) or (value >= 1000 and value.is_integer()):
         return f"{int(value):,}"
-    if value != 0 and abs(value) < 0.5 * 10**-digits:
+    if 0 < value < 0.5 * 10**-digits:
         return f"{value:.1e}"
-    return f"{value:,.{digits}f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,.{digits}f}" if value < 1000 else f"{value:,.0f}"
 
 
 def signed(value: float, digits: int = 3) -> str:

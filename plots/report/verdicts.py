@@ -166,13 +166,11 @@ def _details(verdict: Verdict) -> Html:
 def _compared(found: Comparison) -> Html:
     unit = f" {found.unit}" if found.unit else ""
     sides = [found.of, *found.against]
+    against = "; ".join(side.name for side in found.against)
     cells = dict.fromkeys(cell for side in sides for cell in side.cells)
     return facts_list(
         [
-            (
-                "compared",
-                f"{found.of.name}, {found.kind}, {'; '.join(side.name for side in found.against)}",
-            ),
+            ("compared", [found.of.name, " ", tag("b", found.kind), " ", against]),
             ("metric", f"{found.metric}, mean over {', '.join(found.over)}"),
             ("means", "; ".join(f"{side.name}: {number(side.mean)}" for side in sides)),
             (

@@ -259,18 +259,19 @@ def test_the_reader_chooses_dark(chromium: Browser, page: Path) -> None:
     assert chromium.run(paper) == light
 
 
-def test_on_paper_every_row_is_there_and_no_tool(chromium: Browser, page: Path) -> None:
+def test_on_paper_whole_tables_are_there_and_no_tool(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     chromium.devtools("Emulation.setEmulatedMedia", media="print")
     shown = "return document.querySelector(arguments[0]).checkVisibility()"
-    assert not chromium.run(shown, ".tools[data-for=scores]")
-    assert not chromium.run(shown, "nav")
-    assert chromium.run(shown, "#scores")
+    assert not chromium.run(shown, ".tools[data-for=settings]")
+    assert not chromium.run(shown, "nav") and not chromium.run(shown, "#scores")
+    assert chromium.run(shown, "#settings")
+    whole = "return document.querySelector('.tools[data-for=settings] output').textContent"
+    assert len(column(chromium, "settings", "key")) == 25
     chromium.run("dispatchEvent(new Event('beforeprint'))")
-    rows = "return document.querySelector('.tools[data-for=scores] output').textContent"
-    assert chromium.run(rows) == f"{len(column(chromium, 'scores', 'cell'))} rows"
+    assert chromium.run(whole) == f"{len(column(chromium, 'settings', 'key'))} rows" != "25 rows"
     chromium.run("dispatchEvent(new Event('afterprint'))")
-    assert len(column(chromium, "scores", "cell")) == 25
+    assert len(column(chromium, "settings", "key")) == 25
     chromium.devtools("Emulation.setEmulatedMedia", media="")
 
 

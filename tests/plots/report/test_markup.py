@@ -61,7 +61,7 @@ def test_what_is_html_already_is_left_alone() -> None:
     [
         (number(0.45123), "0.451"),
         (number(12345), "12,345"),
-        (number(0.0000421), "4.2e-05"),
+        (number(-0.0000421), "−4.2e-05"),
         (number(None), "–"),
         (number(float("nan")), "–"),
         (number(0.0), "0.000"),
