@@ -2,7 +2,6 @@
 
 import math
 from itertools import pairwise
-from typing import Any
 
 from plots.report.facts import Facts
 from plots.report.markup import Html, number, plural, tag
@@ -156,7 +155,7 @@ def _step(span: float) -> float:
     return min((each for each in candidates if span / each <= 5.0), default=power)
 
 
-def _axis_labels(low: float, high: float) -> Any:
+def _axis_labels(low: float, high: float) -> list[Html]:
     ticks = _ticks(low, high)
     digits = 0 if all(float(tick).is_integer() for tick in ticks) else 1
     if any(round(a, digits) == round(b, digits) for a, b in pairwise(ticks)):

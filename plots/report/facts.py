@@ -1,11 +1,10 @@
 """Gathers all that a report tells about a study, once; the sections compute nothing but words."""
 
-import json
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars
@@ -53,8 +52,6 @@ class Facts:
     checksum: str | None
     """SHA-256 of results.parquet."""
     made: dict[StageId, Made] = field(default_factory=dict)
-    curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
-    """By cell, the mean training loss in nats a masked token over each hundredth of the run."""
     held: list[tuple[str, str, str]] = field(default_factory=list)
     """Key, value and where it was written, of what is the same in all cells."""
     varied: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -91,17 +88,14 @@ class Facts:
         """The stages of each cell, by the role they have in it."""
         return self.overview.graph.cells
 
-    @property
-    def badge(self) -> str:
-        """What must be said of results that are not, or not only, about real text."""
-        kinds = set(self.frame["synthetic"].drop_nulls().to_list())
-        return (
-            ""
-            if True not in kinds
-            else "synthetic text"
-            if kinds == {True}
-            else ("partly synthetic text")
-        )
+    @cached_property
+    def curves(self) -> dict[str, list[tuple[int, float]]]:
+        """By cell, the mean training loss in nats a masked token over each hundredth of the run."""
+        curves: dict[str, list[tuple[int, float]]] = {}
+        for cell, update, loss in self.output.curves().iter_rows():
+            if math.isfinite(loss):
+                curves.setdefault(cell, []).append((update, loss))
+        return curves
 
     @cached_property
     def axes(self) -> list[str]:
@@ -155,7 +149,6 @@ def gather(study: "Study", options: tuple[str, ...]) -> Facts:
         frame=frame,
         checksum=results_sha256(study),
         made={id: _made(store, id) for id in done},
-        curves=_curves(store, overview, set(done)),
         held=held,
         varied=varied,
     )
@@ -170,24 +163,6 @@ def _made(store: "Store", id: StageId) -> Made:
         environment=manifest.get("environment", {}),
         execution=manifest.get("execution", {}),
     )
-
-
-def _curves(
-    store: "Store", overview: Overview, done: set[StageId]
-) -> dict[str, list[tuple[int, float]]]:
-    """The training curve of each cell whose pretraining is finished and had an update."""
-    curves: dict[str, list[tuple[int, float]]] = {}
-    read: dict[Path, list[tuple[int, float]]] = {}
-    for cell, roles in overview.graph.cells.items():
-        if roles.get("pretraining") not in done:
-            continue
-        file = store.path(*roles["pretraining"]) / "curve.json"
-        if file not in read:
-            points = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
-            read[file] = [(int(point[0]), float(point[1])) for point in points]
-        if read[file]:
-            curves[cell] = read[file]
-    return curves
 
 
 def _settings(study: "Study") -> tuple[list[tuple[str, str, str]], dict[str, dict[str, str]]]:

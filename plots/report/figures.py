@@ -1,8 +1,5 @@
 """Figures in the page: drawn for a wide and a narrow one, with every number as a table."""
 
-from collections.abc import Iterable
-from typing import Any
-
 from plots.chart import Chart, Panel, Point, Series
 from plots.errors import FigureError
 from plots.registry import find
@@ -12,13 +9,17 @@ from plots.report.facts import Facts
 from plots.report.markup import Html, number, plural, tag
 from plots.report.tables import cell_link
 
+_CURVES = "learning_curves"
+"""Has a section of its own, in which each line tells itself."""
+
 
 def figures_section(facts: Facts) -> Html | None:
     """The figures that the study declares, or why one cannot be drawn."""
-    if not facts.study.figures or facts.frame.is_empty():
+    names = [name for name in facts.study.figures if name != _CURVES]
+    if not names or facts.frame.is_empty():
         return None
     shown = []
-    for place, name in enumerate(facts.study.figures):
+    for place, name in enumerate(names):
         try:
             shown.append(_figure(find(name).draw_from(facts.output, name), place))
         except FigureError as error:
@@ -70,14 +71,10 @@ def _row(panel: Panel, series: Series, point: Point) -> Html:
         between = f"{number(point.low)} to {number(point.high)}"
     return tag(
         "tr",
-        tag("th", ", ".join(_once(words)), scope="row"),
+        tag("th", ", ".join(dict.fromkeys(words)), scope="row"),
         tag("td", panel.tick_text(point.x).replace("\n", " ")),
         tag("td", number(point.mean), class_="n"),
         tag("td", between, class_="n"),
         tag("td", len(point.seeds) or "–", class_="n"),
         tag("td", [[cell_link(cell), " "] for cell in point.cells]),
     )
-
-
-def _once(words: Iterable[Any]) -> list[str]:
-    return [str(word) for word in dict.fromkeys(words) if word]

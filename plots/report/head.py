@@ -4,22 +4,23 @@ import statistics
 
 from grid.claims import FAILS, HOLDS, UNDECIDED
 from grid.plan_text import hours
+from plots.common import badge
 from plots.report.facts import Facts
 from plots.report.markup import Html, number, short, tag
 from plots.report.verdicts import counted
 
 
 def head(facts: Facts) -> Html:
-    study = facts.study
+    study, synthetic = facts.study, badge(facts.frame)
     return tag(
         "header",
         tag("p", f"{study.name} · scale {study.scale}", class_="kicker"),
         tag("h1", study.title),
         study.source and tag("p", study.source, class_="source"),
-        facts.badge
+        synthetic
         and tag(
             "p",
-            tag("b", facts.badge, class_="badge"),
+            tag("b", synthetic, class_="badge"),
             " ",
             "Made-up languages: shapes may be compared with the paper's, levels may not.",
         ),

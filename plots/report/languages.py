@@ -12,7 +12,7 @@ from grid.task_results import headline
 from model.languages import LANGUAGES
 from model.tasks.catalogue import TASKS
 from plots.report.facts import Facts
-from plots.report.markup import Html, data, tag
+from plots.report.markup import Html, compact, data, tag
 from plots.report.scores import label
 from plots.report.tables import captioned, framed
 
@@ -130,11 +130,11 @@ def _block(
     own = scores.filter(pl.col("block") == block)
     for _, point in own.group_by(facts.axes or ["block"], maintain_order=True):
         first = point.row(0, named=True)
-        values: dict[str, dict[str, float]] = {name: {} for name in metrics}
+        values: dict[str, dict[str, float | None]] = {name: {} for name in metrics}
         unseen = set()
         for row in point.iter_rows(named=True):
-            if row["value"] is not None and row["metric"] in values:
-                values[row["metric"]][row["language"]] = float(f"{row['value']:.5g}")
+            if row["metric"] in values:
+                values[row["metric"]][row["language"]] = compact(row["value"])
             if row["seen"] is False:
                 unseen.add(row["language"])
         rows.append(

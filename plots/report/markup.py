@@ -52,6 +52,11 @@ def data(id: str, value: Any) -> Html:
     return tag("script", Html(safe), id=id, type="application/json")
 
 
+def compact(value: float | None) -> float | None:
+    """A number for `data`, in five digits; None for what JSON has no word for."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.5g}")
+
+
 def number(value: float | int | None, digits: int = 3) -> str:
     """`1,234`, `0.451`, `−4.2e-05`; an en dash for none."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):

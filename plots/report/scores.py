@@ -8,7 +8,7 @@ import polars as pl
 
 from grid.statistics import mean_interval
 from plots.report.facts import Facts
-from plots.report.markup import Html, data, number, plural, short, tag
+from plots.report.markup import Html, compact, data, number, plural, short, tag
 from plots.report.tables import Column, Shown, captioned, cell_link, framed, heading, real, table
 
 _TITLES = {
@@ -62,12 +62,8 @@ def cells_section(facts: Facts) -> Html:
     """Every cell: where it stands in the grid, how large it is, and what it scored."""
     each = facts.by_seed
     measures = _measures(facts, each)
-    found = {
-        row["cell"]: row
-        for row in each.join(_places(facts), on=["block", *facts.axes, "seed"]).iter_rows(
-            named=True
-        )
-    }
+    there = each.join(_places(facts), on=["block", *facts.axes, "seed"], nulls_equal=True)
+    found = {row["cell"]: row for row in there.iter_rows(named=True)}
     columns = [
         Column(title="#", numeric=True),
         Column(title="cell"),
@@ -146,7 +142,7 @@ def _packed(column: pl.Series) -> dict[str, Any]:
     Where neighbours are mostly alike, places come as runs: [place, how often].
     """
     if column.dtype.is_float():
-        return {"values": [None if each is None else float(f"{each:.5g}") for each in column]}
+        return {"values": [compact(each) for each in column]}
     names = column.unique(maintain_order=True).to_list()
     place = {name: index for index, name in enumerate(names)}
     values = [place[name] for name in column]
@@ -187,11 +183,9 @@ def axis_column(facts: Facts, path: str) -> Column:
 
 def coordinate(value: Any) -> Any:
     """A value on an axis."""
-    if value is None:
-        return "–"
     if isinstance(value, float):
         return Shown(text=f"{value:.4g}", value=value)
-    return value
+    return str(value).lower() if isinstance(value, bool) else "–" if value is None else value
 
 
 def label(facts: Facts, block: str, row: dict[str, Any]) -> str:

@@ -59,7 +59,7 @@ def _values(values: list[Any]) -> list[Html]:
 
 def settings_section(facts: Facts) -> Html:
     """Every setting that all cells share, and where it was written."""
-    columns = [Column(title="key"), Column(title="value"), Column(title="written", pick=False)]
+    columns = [Column(title="key"), Column(title="value"), Column(title="written")]
     rows = [(tag("code", key), value, written) for key, value, written in facts.held]
     caption = f"{plural(len(rows), 'setting')} that all cells share"
     return table("settings", caption, columns, rows)
@@ -81,17 +81,10 @@ def cells_data(facts: Facts) -> Html:
     for row in facts.plan.iter_rows(named=True):
         cell, own = row["cell"], facts.own(row["cell"])
         for id in own.values():
-            made = facts.made.get(id)
-            told = (
-                []
-                if made is None
-                else [
-                    place(made.revision or "unknown"),
-                    place(made.finished),
-                    round(made.seconds, 1),
-                ]
-            )
-            stages[id[1]] = [place(id[0]), place(facts.look.stages[id].state), *told]
+            stages[id[1]] = [place(id[0]), place(facts.look.stages[id].state)]
+            if (made := facts.made.get(id)) is not None:
+                told = (made.revision or "unknown", made.finished)
+                stages[id[1]] += [*map(place, told), round(made.seconds, 1)]
         settings = facts.varied[cell]
         cells[cell] = {
             "about": [

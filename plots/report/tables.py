@@ -1,5 +1,6 @@
 """Tables that a reader sorts, filters and takes home: whole without the script, paged with it."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,7 +85,8 @@ def _row(columns: Sequence[Column], row: Sequence[Any]) -> Html:
 def _cell(column: Column, value: Any) -> Html:
     sort = None
     if isinstance(value, Shown):
-        value, sort = value.text, "" if value.value is None else f"{value.value:.7g}"
+        known = value.value is not None and math.isfinite(value.value)
+        value, sort = value.text, f"{value.value:.7g}" if known else ""
     elif isinstance(value, int):
         value, sort = f"{value:,}", str(value)
     return tag("td", value, class_="n" if column.numeric else None, data_v=sort)
