@@ -21,12 +21,12 @@ _TITLES = {
     "majority": "accuracy of always giving the most frequent answer",
 }
 _SCORE = (
-    "cell",
-    "task",
     "metric",
     "language",
     "value",
+    "cell",
     "n",
+    "task",
     "split",
     "regime",
     "train_language",

@@ -19,7 +19,7 @@ from typing import Any
 _FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync "
-    "--hide-scrollbars --force-device-scale-factor=1"
+    "--disable-dev-shm-usage --hide-scrollbars --force-device-scale-factor=1"
 ).split()
 _PATIENCE = 30.0
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
