@@ -133,8 +133,16 @@ class _Binder:
 
     def __init__(self, study: "Study") -> None:
         self.study = study
+        self.tells: set[str] = set()
+        """What the names of a comparison's points must tell, for they differ in it."""
 
     def comparison(self, expected: Expectation) -> BoundComparison:
+        measures = [point.measure for point in (*expected.of, *expected.against)]
+        self.tells = {
+            name
+            for name in ("metric", "over", "regime", MILESTONE)
+            if len({getattr(measure, name) for measure in measures}) > 1
+        }
         if expected.kind in ALONG:
             sides = self.trend(expected)
         else:
@@ -305,12 +313,18 @@ class _Binder:
         parts += [_named(path, coordinates[path]) for path in point.values]
         parts += [f"mean over {path}" for path in point.averaged]
         measure: Measure = point.measure
-        if measure.over is not None:
-            parts.append(f"over {self.study.sets.name(list(measure.over))}")
-        if measure.regime != Measure.regime:
+        if "metric" in self.tells:
+            parts.append(str(measure.metric))
+        if "over" in self.tells:
+            parts.append(
+                f"over {self.study.sets.name(list(measure.over or ())).replace(',', ', ')}"
+            )
+        if "regime" in self.tells or measure.regime != Measure.regime:
             parts.append(measure.regime)
         if milestone is not None:
             parts.append(f"after {milestone:,} updates")
+        elif MILESTONE in self.tells:
+            parts.append("at the end")
         return ", ".join(parts)
 
 

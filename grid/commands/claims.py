@@ -28,8 +28,8 @@ def claims(options: Namespace) -> int:
     _check_call(options)
     studies = load_studies(options).studies
     if not any(study.claims for study in studies):
-        raise StudyError(f"{options.study}: expected a study with `claims`, found none in it")
-    verdicts = [judged(study) for study in studies]
+        raise StudyError(f"{options.study}: expected `claims`, found none at this scale")
+    verdicts = [judged(study) for study in studies if study.claims]
     status = DONE
     if options.settle:
         (study,) = studies
@@ -50,7 +50,7 @@ def judged(study: "Study") -> "Verdicts":
     results.publish(study, study.graph())
     verdicts = record.publish(study)
     if verdicts is None:
-        raise StudyError(f"{study.file}: expected a study with `claims`, found none in it")
+        raise StudyError(f"{study.file}: expected `claims`, found none at this scale")
     return verdicts
 
 
