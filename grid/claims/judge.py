@@ -216,13 +216,13 @@ def _why_undecided(
 
 
 def _not_applicable(bound: BoundClaim) -> Verdict:
-    claim = bound.claim
+    claim, why = bound.claim, str(bound.absent)
     return Verdict(
         says=claim.says,
         source=claim.source,
         figure=claim.figure,
         verdict=NOT_APPLICABLE,
-        why=f"Not applicable here: {bound.absent}.",
+        why=f"{why[0].upper()}{why[1:]}.",
         comparisons=(),
         p=None,
         p_adjusted=None,

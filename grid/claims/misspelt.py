@@ -12,6 +12,8 @@ from grid.claims.points import Absent, BoundClaim, typed
 from grid.language_sets import LanguageSets
 from grid.tree import Node, fail, near, written
 
+_GENERATED = ("wikipedia", "cc100")
+"""What generated text may be made after."""
 _Axes = dict[str, dict[str, list[Node]]]
 """Of each block, the values of each axis at any scale; none where they are solved for."""
 
@@ -58,7 +60,7 @@ def _refuse(absent: Absent, axes: _Axes, sets: LanguageSets) -> None:
 def _refuse_text(absent: Absent, axes: _Axes) -> None:
     paths = ("corpus.source", "corpus.synthetic.profile")
     values = [v for block in axes.values() for path in paths for v in block.get(path, [])]
-    text, there = str(absent.point.text), {str(value.value): None for value in values}
+    text, there = str(absent.point.text), {*_GENERATED, *(str(value.value) for value in values)}
     meant = near(text, there)
     if text not in there and meant:
         told = f"no block is made of the text {text!r}{meant}"

@@ -25,12 +25,11 @@ def lines(verdicts: Verdicts, width: int = WIDTH) -> Iterator[str]:
 
 
 def _told(verdict: Verdict) -> Iterator[str]:
-    if verdict.comparison is not None and verdict.told_effect:
-        sides = [verdict.comparison.of.name, *(side.name for side in verdict.comparison.against)]
-        kind = verdict.comparison.kind.removesuffix(" along")
-        named = f"{kind} {sides[1]} to {sides[0]}" if "along" in verdict.comparison.kind else (
-            f"{sides[0]} {kind} {', '.join(sides[1:])}"
-        )  # fmt: skip
+    found = verdict.comparison
+    if found is not None and verdict.told_effect:
+        of, other = found.of.name, found.against[0].name
+        trend = found.kind.endswith(" along")
+        named = f"from {other} to {of}" if trend else f"{of} {found.kind} {other}"
         p = "" if verdict.p_adjusted is None else f", p {shown_p(verdict.p_adjusted)}"
         yield f"{verdict.told_effect}{p}: {named}"
     if verdict.verdict in (UNDECIDED, NOT_APPLICABLE, FAILS):
