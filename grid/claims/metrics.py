@@ -24,6 +24,11 @@ class Metric:
     factor: float = 1.0
     """From the frame's unit to this one."""
 
+    @property
+    def by_program(self) -> bool:
+        """Whether a program of the user's own measures it."""
+        return self.task != LIKELIHOOD and self.task not in TASKS
+
 
 _LIKELIHOOD = {
     name: Metric(name=name, task=LIKELIHOOD, metric=name, unit="bits/byte")
@@ -57,17 +62,23 @@ def find(name: str, commands: Collection[str], node: Node, key: str) -> Metric:
     raise fail(node, key, f"{told}xnli.accuracy, or one of {shown}")
 
 
+def scored_languages(config: CellConfig, metric: Metric) -> set[str]:
+    """The languages that a cell is scored in on a metric of the likelihood or of a task."""
+    languages = config.evaluation.languages or config.languages
+    task = config.tasks.get(metric.task)
+    return set(task.languages or languages if task is not None else languages)
+
+
 def lacking(configs: Sequence[CellConfig], metric: Metric, measure: Measure) -> str | None:
     """Why a point's cells have no such score; None if they will have it.
 
     A language must be scored in one of the cells, for the mean of a point may be over cells of one
     language each.
     """
-    if metric.task != LIKELIHOOD and metric.task not in TASKS:
+    if metric.by_program:
         return None  # what a program scores, it alone knows
     scored: set[str] = set()
     for config in configs:
-        languages = config.evaluation.languages or config.languages
         kept = config.evaluation.milestones
         if metric.task != LIKELIHOOD:
             task = config.tasks.get(metric.task)
@@ -75,9 +86,9 @@ def lacking(configs: Sequence[CellConfig], metric: Metric, measure: Measure) -> 
                 return f"{metric.task} is not among its tasks"
             if measure.regime not in task.regimes:
                 return f"{metric.task} is not scored {measure.regime}"
-            languages, kept = task.languages or languages, task.milestones
+            kept = task.milestones
         if measure.milestone is not None and not kept:
             return f"{metric.task} is not scored at its milestones ({MILESTONE}s: true)"
-        scored.update(languages)
+        scored |= scored_languages(config, metric)
     absent = sorted(set(measure.over or ()) - scored)
     return f"it is not scored in {', '.join(absent)}" if absent else None

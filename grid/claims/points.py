@@ -19,7 +19,7 @@ from grid.claims.declaration import (
     Measure,
     Point,
 )
-from grid.claims.metrics import Metric, find, lacking
+from grid.claims.metrics import Metric, find, lacking, scored_languages
 from grid.language_sets import LanguageSets, takes_languages
 from grid.named_sizes import SIZE_PATH, written_out
 from grid.schema import check as check_value
@@ -209,6 +209,9 @@ class _Binder:
         why = lacking(configs, metric, measure)
         if why is not None:
             raise Absent(f"{self.name(point, rows[0], None)}: {why}", point)
+        over = set(measure.over or ())
+        if not metric.by_program:  # of a mean over languages' own cells, those of these languages
+            rows = [row for row in rows if over & scored_languages(row.cell.config, metric)]
         task = configs[0].tasks.get(metric.task)
         return Term(
             weight=weight,

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import polars
 
 _FIRST = len(NOT_APPLICABLE) + 2
+_LISTED = 4
+"""Languages that are named one by one."""
 
 
 def lines(verdicts: Verdicts, width: int = WIDTH) -> Iterator[str]:
@@ -31,7 +33,10 @@ def _told(verdict: Verdict) -> Iterator[str]:
         trend = found.kind.endswith(" along")
         named = f"from {other} to {of}" if trend else f"{of} {found.kind} {other}"
         p = "" if verdict.p_adjusted is None else f", p {shown_p(verdict.p_adjusted)}"
-        yield f"{verdict.told_effect}{p}: {named}"
+        over = (
+            ", ".join(found.over) if len(found.over) <= _LISTED else f"{len(found.over)} languages"
+        )
+        yield f"{verdict.told_effect}{p}; {found.metric} over {over}: {named}"
     if verdict.verdict in (UNDECIDED, NOT_APPLICABLE, FAILS):
         yield verdict.why
 

@@ -194,6 +194,15 @@ def power(sample: Sample, seeds: int, level: float, *, failing: bool = False) ->
     return _exceeds((margin - oriented if failing else oriented) / deviation, seeds, level)
 
 
+def detectable(seeds: int, level: float) -> float:
+    """The effect, in standard deviations, that a one-sided t test finds with probability POWER."""
+    low, high = 0.0, 100.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _exceeds(middle, seeds, level) < POWER else (low, middle)
+    return high
+
+
 def _exceeds(effect: float, seeds: int, level: float) -> float:
     """Power of a one-sided t test: the noncentral t's tail, by integration over the spread."""
     critical, shift = _critical(level, seeds - 1), effect * math.sqrt(seeds)

@@ -89,6 +89,13 @@ def test_a_mean_over_points_takes_each_language_where_it_is_scored(tmp_path: Pat
         "below: {block: sizes, encoder.width: 16, over: [en, sw]}",
     )
     assert len(comparison.sides[0][1].terms[0].cells[1]) == 2
+    swahili = "{block: alone, averaged: languages, over: [sw]}"
+    comparison = bound(tmp_path, f"of: {swahili}, above: {NARROW}")
+    assert list(comparison.sides[0][1].terms[0].cells.values()) == [
+        (cell.id,)
+        for cell in study(tmp_path).expansion.members["alone"]
+        if cell.config.languages == ["sw"]
+    ]
 
 
 def test_a_claim_may_be_several_comparisons(tmp_path: Path) -> None:
