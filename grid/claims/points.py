@@ -133,6 +133,7 @@ class _Binder:
 
     def __init__(self, study: "Study") -> None:
         self.study = study
+        self.commands = {name for cell in study.cells for name in cell.config.commands}
         self.tells: set[str] = set()
         """What the names of a comparison's points must tell, for they differ in it."""
 
@@ -141,7 +142,7 @@ class _Binder:
         self.tells = {
             name
             for name in ("metric", "over", "regime", MILESTONE)
-            if len({getattr(measure, name) for measure in measures}) > 1
+            if len({getattr(measure, name) for measure in measures}) > 1 or name == expected.along
         }
         if expected.kind in ALONG:
             sides = self.trend(expected)
@@ -286,9 +287,8 @@ class _Binder:
         )
 
     def metric(self, point: Point) -> Metric:
-        commands = {name for cell in self.study.cells for name in cell.config.commands}
         name = str(point.measure.metric)
-        return find(name, commands, point.node, f"{point.key}.metric")
+        return find(name, self.commands, point.node, f"{point.key}.metric")
 
     def milestone(self, point: Point, rows: Sequence[_Row]) -> int | None:
         wanted = point.measure.milestone

@@ -31,8 +31,12 @@ class Step:
     """All that it then has."""
     stages: frozenset["StageId"]
     """Of its cells with these seeds."""
-    device_hours: float
-    """That those of them take which are not done."""
+    hours: Mapping["StageId", float]
+    """Device hours of those of them that are to be run."""
+
+    @property
+    def device_hours(self) -> float:
+        return sum(self.hours.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +103,7 @@ def _priced(study: "Study", wanted: Mapping[str, int]) -> list[Step]:
                 says=bound.claim.says,
                 seeds=seeds,
                 stages=frozenset(stages),
-                device_hours=sum(hours[id][0] for id in stages if states[id] == TO_RUN),
+                hours={id: hours[id][0] for id in stages if states[id] == TO_RUN},
             )
         )
     return steps

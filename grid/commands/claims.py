@@ -1,5 +1,6 @@
 """`claims`: what the results say of the statements that a study makes."""
 
+import math
 import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from grid.claims import Verdicts
     from grid.claims.settle import Outlook, Step
+    from grid.graph import StageId
     from grid.launch.report import Report
     from grid.study import Study
 
@@ -77,6 +79,7 @@ def _check_call(options: Namespace) -> None:
         "--most-seeds": options.most_seeds,
         "--workers": options.workers,
         "--launcher": None if options.launcher == "local" else options.launcher,
+        "--dry-run": options.dry_run or None,
     }
     if not options.settle:
         for flag, value in settling.items():
@@ -91,12 +94,11 @@ def _check_call(options: Namespace) -> None:
         )
     if any("=" not in word for word in options.overrides):
         raise StudyError("--settle: expected one study, found several; settle one after the other")
-    if options.launcher == "slurm":
-        from grid.commands.submission import check_call
+    from grid.commands.submission import check_call
 
-        check_call(options)
-        if options.budget is None:
-            raise StudyError(_SLURM_NEEDS)
+    check_call(options)
+    if options.launcher == "slurm" and options.budget is None:
+        raise StudyError(_SLURM_NEEDS)
 
 
 def _settled(options: Namespace, study: "Study", verdicts: "Verdicts") -> "tuple[Verdicts, int]":
@@ -110,7 +112,8 @@ def _settled(options: Namespace, study: "Study", verdicts: "Verdicts") -> "tuple
         # A step that was taken and is wanted again had a run without a score: no more will help.
         left = [step for step in ahead.steps if (step.says, step.seeds) not in taken]
         step = left[0] if left else None
-        if step is None or _beyond(options.budget, spent, step):
+        budget = math.inf if options.budget is None else options.budget
+        if step is None or spent + step.device_hours > budget:
             _tell_left(ahead, step, spent, options.budget)
             return verdicts, DONE
         taken.add((step.says, step.seeds))
@@ -132,16 +135,16 @@ def _submitted(options: Namespace, study: "Study", verdicts: "Verdicts") -> int:
 
     ahead = settle.outlook(study, verdicts, options.most_seeds or MOST_SEEDS)
     chosen: list[Step] = []
-    stages: set[tuple[str, str]] = set()
-    spent = 0.0
-    beyond = None
+    stages: set[StageId] = set()
+    beyond, spent = None, 0.0
     for step in ahead.steps:
-        if _beyond(options.budget, spent, step):
+        more = sum(hours for id, hours in step.hours.items() if id not in stages)
+        if spent + more > options.budget:
             beyond = step
             break
         chosen.append(step)
         stages |= step.stages
-        spent += step.device_hours
+        spent += more
         _tell_step(step)
     _tell_left(ahead, beyond, spent, options.budget)
     if not chosen:
@@ -154,10 +157,6 @@ def _submitted(options: Namespace, study: "Study", verdicts: "Verdicts") -> int:
         study = study.with_seeds(max((step.seeds for step in chosen), key=len))
     say("the same command judges the claims when the jobs have ended, and goes on")
     return submitted(options, Studies(studies=(study,)), only=stages)
-
-
-def _beyond(budget: float | None, spent: float, step: "Step") -> bool:
-    return budget is not None and spent + step.device_hours > budget
 
 
 def device_hours(report: "Report") -> float:
@@ -185,7 +184,7 @@ def _tell_left(ahead: "Outlook", step: "Step | None", spent: float, budget: floa
             f"the budget is spent: {spent:.2g} of {budget:g} device hours, and the next look takes "
             f"about {step.device_hours:.2g} ({step.says})"
         )
-    elif not ahead.left:
+    elif not ahead.steps and not ahead.left:
         say("every claim that applies is decided")
 
 

@@ -159,6 +159,8 @@ def test_a_study_is_settled_from_the_command_line(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--budget", "1h"], "--budget: expected --settle beside it"),
+        (["--dry-run"], "--dry-run: expected --settle beside it"),
+        (["--settle", "--dry-run"], "--dry-run: expected --launcher slurm"),
         (["--settle", "replicates.seed=[1]"], "--settle: expected no replicates"),
         (["--settle", "other.yaml"], "--settle: expected one study, found several"),
         (["--settle", "--budget", "soon"], "expected device hours, such as 2h or 90m"),

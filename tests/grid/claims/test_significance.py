@@ -82,6 +82,20 @@ def test_false_holds_are_at_most_five_percent_a_study(first: int, settle: bool) 
     assert share(STUDIES, false_hold) <= BOUND
 
 
+def test_seeds_of_two_camps_mislead_no_oftener_with_five_seeds() -> None:
+    """Half of the runs leave a plateau and half do not: differences are far from normal."""
+
+    def camps(chance: random.Random) -> float:
+        return 3.0 * (chance.random() < 0.5) + chance.gauss(0, 0.1)
+
+    def false_hold(chance: random.Random) -> bool:
+        effects = [[camps(chance) - camps(chance) for _ in range(5)] for _ in range(4)]
+        claims = [[sample("above", each)] for each in effects]
+        return any(decision.verdict == HOLDS for decision in decide(claims, 5))
+
+    assert share(STUDIES, false_hold) <= ALPHA
+
+
 @pytest.mark.parametrize("settle", [False, True])
 def test_false_on_par_is_at_most_five_percent(settle: bool) -> None:
     """The worst truth is a difference of exactly the margin."""
