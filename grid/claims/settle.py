@@ -6,7 +6,7 @@ results, and so does when to stop; the verdicts do not mind, for each look has i
 error, whoever takes it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,17 @@ def outlook(study: "Study", verdicts: Verdicts, most: int) -> Outlook:
     extended = study.with_seeds(extended_seeds(study, max(wanted.values())))
     steps = _priced(extended, wanted)
     return Outlook(steps=tuple(sorted(steps, key=lambda step: step.device_hours)), left=left)
+
+
+def without(ahead: Outlook, taken: Collection[tuple[str, int]]) -> Outlook:
+    """The outlook without looks that were taken, by claim and seeds, and are wanted again.
+
+    There a run came to its end without a score, and another one would, too.
+    """
+    again = [step for step in ahead.steps if (step.says, len(step.seeds)) in taken]
+    left = {step.says: "a cell of it has run, and has no score" for step in again}
+    kept = tuple(step for step in ahead.steps if step not in again)
+    return Outlook(steps=kept, left={**ahead.left, **left})
 
 
 def _scored(verdict: Verdict) -> int:

@@ -106,17 +106,16 @@ def _settled(options: Namespace, study: "Study", verdicts: "Verdicts") -> "tuple
     from grid.claims import settle
     from grid.studies import Studies
 
-    spent, taken = 0.0, set[tuple[str, tuple[int, ...]]]()
+    spent, taken = 0.0, set[tuple[str, int]]()
     while True:
         ahead = settle.outlook(study, verdicts, options.most_seeds or MOST_SEEDS)
-        # A step that was taken and is wanted again had a run without a score: no more will help.
-        left = [step for step in ahead.steps if (step.says, step.seeds) not in taken]
-        step = left[0] if left else None
+        ahead = settle.without(ahead, taken)
+        step = ahead.steps[0] if ahead.steps else None
         budget = math.inf if options.budget is None else options.budget
         if step is None or spent + step.device_hours > budget:
             _tell_left(ahead, step, spent, options.budget)
             return verdicts, DONE
-        taken.add((step.says, step.seeds))
+        taken.add((step.says, len(step.seeds)))
         _tell_step(step)
         study = settle.add(study, step.seeds)
         report = Studies(studies=(study,)).run(workers=options.workers, only=step.stages)

@@ -61,6 +61,16 @@ def test_the_cheapest_undecided_claim_comes_first(tmp_path: Path) -> None:
     assert ahead.steps[0].device_hours > 0
 
 
+def test_a_look_that_left_no_score_is_not_taken_again(tmp_path: Path) -> None:
+    made = study(tmp_path, expect(f"of: {WIDE}, above: {NARROW}"))
+    nothing = results(made, lambda w, s, _: float("nan") if w == 64 else 0.5)
+    ahead = settle.outlook(made, judged(made, nothing), most=12)
+    assert [len(step.seeds) for step in ahead.steps] == [3]
+    after = settle.without(ahead, {("claim 1", 3)})
+    assert after.steps == ()
+    assert after.left == {"claim 1": "a cell of it has run, and has no score"}
+
+
 def test_no_seeds_are_added_beyond_the_most_or_without_hope(tmp_path: Path) -> None:
     made = study(tmp_path, expect(f"of: {WIDE}, above: {NARROW}"))
     hopeful = judged(made, results(made, lambda w, s, _: 0.01 * s * (w == 64)))
