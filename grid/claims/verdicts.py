@@ -14,7 +14,7 @@ from grid.errors import StoreError
 CLAIMS = "claims.json"
 HOLDS, FAILS, UNDECIDED, NOT_APPLICABLE = "holds", "fails", "undecided", "not applicable"
 _Made = TypeVar("_Made")
-KINDS = ("above", "below", "on par with", "rises", "falls")
+KINDS = ("above", "below", "on par with", "rises along", "falls along")
 
 
 @dataclass(frozen=True, kw_only=True)
