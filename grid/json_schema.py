@@ -120,6 +120,7 @@ def _layer() -> dict[str, Any]:
             **_object({"seed": {"anyOf": [_list(_NUMBERS[int], least=1), _ref("span")]}}),
         },
         "figures": {"description": "Figures that the study draws.", **_list(_TEXT)},
+        "tables": {"description": "Published tables that the study fills.", **_list(_TEXT)},
         "language_sets": {
             "description": "A file of names and lists of codes, or such a mapping itself.",
             "anyOf": [_TEXT, {"type": "object", "additionalProperties": _list(_TEXT, least=1)}],

@@ -36,6 +36,7 @@ LAYER_KEYS = (
     "blocks",
     "replicates",
     "figures",
+    "tables",
     "language_sets",
     "locations",
     "execution",

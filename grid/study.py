@@ -69,6 +69,7 @@ class Study:
     paths: tuple[str, ...]
     """Every axis path of the study, also of blocks that are not run."""
     figures: tuple[str, ...]
+    tables: tuple[str, ...]
     claims: tuple[Claim, ...]
     locations: Mapping[str, str]
     """Folder of each source on this machine, absolute."""
@@ -270,7 +271,8 @@ def _from_layers(path: Path, layers: Layers, store: Path) -> Study:
         declared_seeds=0,
         blocks=tuple(choose_blocks(blocks, top.get("blocks"))),
         paths=tuple(dict.fromkeys(path for block in blocks for path in block.paths)),
-        figures=_figures(top.get("figures")),
+        figures=_declared(top.get("figures"), "figure", _drawings("plots.figures")),
+        tables=_declared(top.get("tables"), "table", _drawings("plots.tables.published")),
         claims=read_claims(top.get("claims"), sets),
         locations=_locations(top.get("locations")),
         execution=_execution(top.get("execution")),
@@ -300,24 +302,24 @@ def _text(top: Mapping[str, Node], key: str) -> str:
     return "" if node is None or node.value is None else expect_text(node, key)
 
 
-def _figures(node: Node | None) -> tuple[str, ...]:
+def _declared(node: Node | None, what: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The names of a list of figures or tables, each of which there is."""
     if node is None or node.value is None:
         return ()
-    known = _known_figures()
-    figures = []
-    for number, item in enumerate(expect_list(node, "figures")):
-        name = expect_text(item, f"figures[{number}]")
+    names = []
+    for number, item in enumerate(expect_list(node, f"{what}s")):
+        name = expect_text(item, f"{what}s[{number}]")
         if name not in known:
             hint = near(name, known)
-            told = f"unknown figure {name!r}{hint}; there are {', '.join(known)}"
-            raise fail(item, f"figures[{number}]", told)
-        figures.append(name)
-    return tuple(figures)
+            told = f"unknown {what} {name!r}{hint}; there are {', '.join(known)}"
+            raise fail(item, f"{what}s[{number}]", told)
+        names.append(name)
+    return tuple(names)
 
 
-def _known_figures() -> list[str]:
-    """Every figure is a module of `plots.figures`, found here and not imported: it draws."""
-    spec = importlib.util.find_spec("plots.figures")
+def _drawings(package: str) -> list[str]:
+    """Every figure and table is a module of its own, found here and not imported: it draws."""
+    spec = importlib.util.find_spec(package)
     folders = spec.submodule_search_locations if spec is not None else None
     return sorted(module.name for module in pkgutil.iter_modules(folders))
 

@@ -231,13 +231,15 @@ def _tell(report: "Report") -> None:
 
 
 def _draw(study: "Study", format: str) -> bool:
-    """Draws the study's figures in a process of their own, unless they show these results."""
+    """Makes the study's figures and tables in a process of their own, unless they show these."""
     from grid.results import results_sha256
 
     checksum = results_sha256(study)
-    shown = [_drawn_from(study.folder / "figures" / f"{name}.json") for name in study.figures]
+    made = [f"figures/{name}" for name in study.figures]
+    made += [f"tables/{name}" for name in study.tables]
+    shown = [_drawn_from(study.folder / f"{name}.json") for name in made]
     # A figure whose blocks this run leaves out has no sidecar: plots says so once, when it draws.
-    if not study.figures or (checksum in shown and set(shown) <= {checksum, None}):
+    if not made or (checksum in shown and set(shown) <= {checksum, None}):
         return True
     command = [sys.executable, "-m", "plots", "--store", str(study.store)]
     command += ["--study", study.name, "--scale", study.scale]
@@ -245,12 +247,12 @@ def _draw(study: "Study", format: str) -> bool:
     output = None if format == "table" else sys.stderr.fileno()
     status = subprocess.run(command, stdout=output, check=False).returncode
     if status != 0:
-        say(f"failed: the figures {', '.join(study.figures)} (python -m plots ended with {status})")
+        say(f"failed: {', '.join(made)} (python -m plots ended with {status})")
     return status == 0
 
 
 def _drawn_from(sidecar: Path) -> str | None:
-    """Checksum of the results that a figure was drawn from."""
+    """Checksum of the results that a figure or a table was made from."""
     try:
         value = json.loads(sidecar.read_text(encoding="utf-8"))
     except (OSError, ValueError):
