@@ -49,14 +49,13 @@ def judged(study: "Study") -> "Verdicts":
     from grid.claims import record
 
     results.refuse_foreign(study)
-    graph = study.graph()
     try:
-        results.publish(study, graph)
+        results.publish(study, study.graph())
         verdicts = record.publish(study)
     except StoreError as error:  # a store that is only read can be judged, too
         say(f"not kept: {error}")
         verdicts = None
-    return verdicts or record.verdicts_on(study, results.collect(study, graph))
+    return verdicts or study.verdicts()
 
 
 def show(several: "Sequence[Verdicts]", format: str) -> None:

@@ -31,6 +31,7 @@ def test_what_has_not_run_is_named_with_the_command_that_runs_it(made: Study) ->
     assert len(claim.missing) == 6
     assert "python -m grid run made.yaml --scale laptop" in claim.why
     assert verdicts.seeds == (1, 2, 3)
+    assert made.verdicts().claims == verdicts.claims
 
 
 def test_a_file_that_says_the_same_is_left_untouched(made: Study) -> None:
