@@ -4,6 +4,7 @@ study = grid.load("studies/curse_of_multilinguality.yaml", scale="smoke")
 study.plan()      # a polars frame, one row for each cell
 study.run()       # runs what is missing
 study.results()   # a polars frame, one row for each score
+study.verdicts()  # what the results say of its claims
 """
 
 import importlib.util
@@ -40,6 +41,7 @@ from model.errors import InputError
 if TYPE_CHECKING:
     import polars
 
+    from grid.claims import Verdicts
     from grid.claims.points import BoundClaim
     from grid.graph import Graph, StageId
     from grid.launch.report import Report
@@ -206,6 +208,12 @@ class Study:
         from grid.results import collect
 
         return collect(self, self.graph())
+
+    def verdicts(self) -> "Verdicts":
+        """The verdicts on its claims by what is finished; a run keeps them in `folder`."""
+        from grid.claims.record import verdicts_on
+
+        return verdicts_on(self, self.results())
 
 
 def load(

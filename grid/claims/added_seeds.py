@@ -32,7 +32,7 @@ def read(folder: Path) -> AddedSeeds | None:
         declared, added = written["declared"], written["added"]
         if type(declared) is not int or any(type(seed) is not int for seed in added):
             raise ValueError("expected whole numbers")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(

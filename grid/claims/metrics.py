@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from grid.claims.declaration import MILESTONE, Measure
+from grid.claims.verdicts import BITS_PER_BYTE, POINTS
 from grid.tree import Node, fail, near
 from model.config import CellConfig
 from model.tasks.catalogue import TASKS
@@ -31,7 +32,7 @@ class Metric:
 
 
 _LIKELIHOOD = {
-    name: Metric(name=name, task=LIKELIHOOD, metric=name, unit="bits/byte")
+    name: Metric(name=name, task=LIKELIHOOD, metric=name, unit=BITS_PER_BYTE)
     for name in (BITS, UNIGRAM, GAIN)
 }
 _TASKS = {
@@ -39,7 +40,7 @@ _TASKS = {
         name=f"{task.name}.{prefix}{metric}",
         task=task.name,
         metric=f"{prefix}{metric}",
-        unit="points",
+        unit=POINTS,
         factor=100.0,
     )
     for task in TASKS.values()

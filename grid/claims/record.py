@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid.claims.judge import PROCEDURE, judge
@@ -13,7 +14,26 @@ from grid.results import RESULTS, read_frame, replace_file, results_sha256
 from grid.tree import shown
 
 if TYPE_CHECKING:
+    import polars
+
     from grid.study import Study
+
+
+def verdicts_on(study: "Study", frame: "polars.DataFrame") -> Verdicts:
+    """The verdicts on a study's claims by these results."""
+    judged = judge(
+        study.bound_claims, frame, study.seeds, study.declared_seeds, fill=run_command(study)
+    )
+    return Verdicts(
+        study=study.name,
+        scale=study.scale,
+        judged_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        results_sha256=results_sha256(study),
+        seeds=study.seeds,
+        alpha=ALPHA,
+        procedure=PROCEDURE,
+        claims=judged,
+    )
 
 
 def publish(study: "Study") -> Verdicts | None:
@@ -24,22 +44,9 @@ def publish(study: "Study") -> Verdicts | None:
     """
     path = study.folder / CLAIMS
     if not study.claims:
-        path.unlink(missing_ok=True)
+        _remove(path)
         return None
-    frame = read_frame(study.folder / RESULTS)
-    judged = judge(
-        study.bound_claims, frame, study.seeds, study.declared_seeds, fill=run_command(study)
-    )
-    verdicts = Verdicts(
-        study=study.name,
-        scale=study.scale,
-        judged_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        results_sha256=results_sha256(study),
-        seeds=study.seeds,
-        alpha=ALPHA,
-        procedure=PROCEDURE,
-        claims=judged,
-    )
+    verdicts = verdicts_on(study, read_frame(study.folder / RESULTS))
     try:
         before = read(study.folder)
     except StoreError:
@@ -49,6 +56,15 @@ def publish(study: "Study") -> Verdicts | None:
     content = text(verdicts)
     replace_file(path, lambda temporary: temporary.write_text(content, encoding="utf-8"))
     return verdicts
+
+
+def _remove(path: Path) -> None:
+    """Verdicts on claims that the study does not make any more are of no use."""
+    if path.is_file():
+        try:
+            path.unlink()
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be removed: {error}") from error
 
 
 def run_command(study: "Study") -> str:

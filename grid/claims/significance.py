@@ -21,6 +21,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 
 from grid.claims.verdicts import FAILS, HOLDS, UNDECIDED
 from grid.statistics import t_quantile, t_survival
@@ -70,12 +71,7 @@ def looks(first: int) -> Iterator[int]:
 
 def looks_until(first: int, seeds: int) -> list[int]:
     """Those looks that so many seeds allow."""
-    made: list[int] = []
-    for look in looks(first):
-        if look > seeds:
-            return made
-        made.append(look)
-    raise AssertionError("looks never end")
+    return list(takewhile(lambda look: look <= seeds, looks(first)))
 
 
 def decide(claims: Sequence[Sequence[Sample]], first: int) -> list[Decision]:
@@ -162,14 +158,15 @@ def holm(ps: Sequence[float]) -> list[float]:
 def seeds_needed(samples: Sequence[Sample], first: int, undecided: int) -> int | None:
     """The first look at which a claim would be decided with a probability of POWER.
 
-    It takes the seeds' mean and spread for the truth, so from three seeds it is a rough guess.
+    It takes the seeds' mean and spread for the truth, so from three seeds it is a rough guess;
+    before the first look it is that look.
     undecided: claims of the study that are, among which Holm's correction shares the error. None
     beyond MOST_SEEDS.
     """
     seeds = min(len(sample.effects) for sample in samples)
+    if seeds < first:
+        return first
     for number, look in enumerate(looks_until(first, MOST_SEEDS), 1):
-        if seeds < 2:
-            return look
         if look <= seeds:
             continue
         level = ALPHA / (number * (number + 1) * max(1, undecided))

@@ -10,6 +10,8 @@ from grid.claims.points import BoundComparison, BoundSide, Term
 if TYPE_CHECKING:
     import polars
 
+_DIGITS = 9
+"""Of an effect: what differs in rounding only is equal."""
 _KEYS = ("cell", "task", "metric", "regime", "milestone")
 _Scores = dict[str, tuple[float, int]]
 """By language: the mean over fine-tunings, and how many there are."""
@@ -60,7 +62,8 @@ class Values:
             each = tuple(self._side(side, seed) for _, side in comparison.sides)
             sides[seed] = each
             weights = [weight for weight, _ in comparison.sides]
-            found[seed] = sum(w * value for w, value in zip(weights, each, strict=True))
+            effect = sum(w * value for w, value in zip(weights, each, strict=True))
+            found[seed] = round(effect, _DIGITS)
         return Effects(of_seed=found, sides=sides, missing=missing)
 
     def _side(self, side: BoundSide, seed: int) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from grid.cli import DONE, FAILED
 from grid.commands import call_of, load_studies, say
-from grid.errors import StudyError
+from grid.errors import StoreError, StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,11 +49,13 @@ def judged(study: "Study") -> "Verdicts":
     from grid.claims import record
 
     results.refuse_foreign(study)
-    results.publish(study, study.graph())
-    verdicts = record.publish(study)
-    if verdicts is None:
-        raise StudyError(f"{study.file}: expected `claims`, found none at this scale")
-    return verdicts
+    try:
+        results.publish(study, study.graph())
+        verdicts = record.publish(study)
+    except StoreError as error:  # a store that is only read can be judged, too
+        say(f"not kept: {error}")
+        verdicts = None
+    return verdicts or study.verdicts()
 
 
 def show(several: "Sequence[Verdicts]", format: str) -> None:

@@ -159,6 +159,17 @@ def test_added_seeds_count_at_the_next_look_only(tmp_path: Path) -> None:
     assert [next_look(seeds, 3) for seeds in (0, 2, 3, 5)] == [3, 3, 5, 8]
 
 
+def test_effects_that_differ_in_rounding_only_decide_nothing(tmp_path: Path) -> None:
+    """Both languages gain the same; the sums of their scores differ in the last bits."""
+    sides = [f"{{over: [{code}], difference: [{WIDE}, {NARROW}]}}" for code in ("sw", "en")]
+    made = study(tmp_path, expect(f"of: {sides[0]}, above: {sides[1]}"))
+    (verdict,) = verdicts(made, results(made, gaining(0.02)))
+    assert verdict.verdict == UNDECIDED
+    assert verdict.comparison is not None and set(verdict.comparison.seeds.values()) == {0.0}
+    assert verdict.told_effect == "+0.00 points (+0.00 to +0.00, 3 seeds)"
+    assert verdict.why.startswith("The 3 seeds do not differ at all")
+
+
 def test_a_claim_that_does_not_apply_takes_no_part_in_the_correction(tmp_path: Path) -> None:
     elsewhere = f"{{metric: xnli.accuracy, over: [el], of: {WIDE}, above: {NARROW}}}"
     made = study(tmp_path, ABOVE, elsewhere)
