@@ -61,6 +61,12 @@ COMMANDS = {
         takes=(*_STUDY, "tasks"),
         several=True,
     ),
+    "claims": Command(
+        does="judge the study's claims on its results; with --settle add seeds until decided",
+        module="claims",
+        takes=(*_STUDY, "settle", "budget", "most_seeds", "workers", "launcher", "dry_run"),
+        several=True,
+    ),
     "show": Command(
         does="print the resolved configuration of a cell, and where each value was written",
         module="studies",

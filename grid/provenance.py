@@ -23,4 +23,3 @@ def provenance(graph: "Graph") -> pl.DataFrame:
     ]
     return pl.DataFrame(rows, schema=dict.fromkeys(("cell", "role", "stage", "key"), pl.String),
                         orient="row")  # fmt: skip
-

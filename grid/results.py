@@ -18,6 +18,8 @@ import polars as pl
 
 from grid.cell import Cell, solved_columns
 from grid.errors import StoreError, StudyError
+from grid.planned import FILE as PLANNED
+from grid.planned import planned
 from grid.provenance import FILE as ARTIFACTS
 from grid.provenance import provenance
 from grid.store import Store, explain
@@ -132,12 +134,14 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
         "path": str(study.file),
         "file": str(study.file.absolute()),
         "figures": list(study.figures),
+        "tables": list(study.tables),
     }
     text = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     path = study.folder / DESCRIPTION
     if not (path.is_file() and path.read_bytes() == text.encode()):
         replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     write_frame(plan_frame(study), study.folder / PLAN)
+    write_frame(planned(study.cells), study.folder / PLANNED)
     write_frame(provenance(graph), study.folder / ARTIFACTS)
     write_frame(frame, study.folder / RESULTS)
     return frame
@@ -311,6 +315,9 @@ def _scores(
         updates = {"updates": exposure["updates"]}
         total = {**updates, "task": "pretraining", "tokens_seen": exposure["tokens"]}
         yield {**total, "metric": "tokens", "value": float(exposure["tokens"])}
+        size = _corpus_tokens(exposure["languages"])
+        if size is not None:
+            yield {**total, "metric": "corpus_tokens", "value": size}
         loss = _final_loss(_read(folder / "curve.json"))
         if loss is not None:
             yield {**total, "metric": "final_loss", "value": loss}
@@ -355,6 +362,14 @@ def _exposure(
         return {}
     seen = languages.get(language, {"tokens": 0, "epochs": 0.0})
     return {"tokens_seen": seen["tokens"], "epochs_seen": seen["epochs"]}
+
+
+def _corpus_tokens(languages: Mapping[str, Any]) -> float | None:
+    """Tokens of all corpora that were trained on; None if a language was never drawn."""
+    seen = languages.values()
+    if not all(each["epochs"] for each in seen):
+        return None
+    return float(round(sum(each["tokens"] / each["epochs"] for each in seen)))
 
 
 def _final_loss(curve: Any) -> float | None:

@@ -65,6 +65,8 @@ class Panel:
     ticks: tuple[X, ...] = ()
     tick_texts: dict[X, str] = field(default_factory=dict)
     """What stands under a tick, where that is not the category itself."""
+    phrase: str = "{}"
+    """How the first line of it is written in a sentence."""
     tick_notes: dict[X, str] = field(default_factory=dict)
     """What is missing at a tick."""
     series: tuple[Series, ...] = ()
@@ -112,11 +114,12 @@ class Chart:
 
     @property
     def missing(self) -> dict[str, list[str]]:
-        """What is planned and not there, by the text of its tick, over all panels."""
+        """What is planned and not there, by its place on the x axis, over all panels."""
         found: dict[str, list[str]] = {}
         for panel in self.panels:
             for x, note in panel.tick_notes.items():
-                text, place = " ".join(note.split()), " ".join(panel.tick_text(x).split())
+                text = " ".join(note.split())
+                place = panel.phrase.format(panel.tick_text(x).partition("\n")[0])
                 if note != NOT_PLANNED and text not in found.setdefault(place, []):
                     found[place].append(text)
         return {place: notes for place, notes in found.items() if notes}

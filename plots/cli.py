@@ -1,4 +1,4 @@
-"""`python -m plots`: draws the figures, and writes the tables, that the studies of a store declare."""
+"""`python -m plots`: draws the figures and writes the tables that a store's studies declare."""
 
 import argparse
 import os
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _make(options: argparse.Namespace) -> int:
     # Matplotlib and polars take a second to import: `--help` does without them.
-    from plots.registry import check_name
+    from plots.registry import FIGURES, TABLES, check_name
     from plots.studies import find_studies
 
     for name in options.names:
@@ -94,7 +94,8 @@ def _make(options: argparse.Namespace) -> int:
             print(f"{study.name} ({study.scale}), {name}: not made: {error}", file=sys.stderr)
             failed += 1
     if not options.names and options.study is None:
-        _tell_undeclared(studies, options.store)
+        declared = {name for study in studies for name in (*study.figures, *study.tables)}
+        _tell_absent([name for name in (*FIGURES, *TABLES) if name not in declared], studies)
     return 0 if made and not (failed and options.names) else 1
 
 
@@ -114,8 +115,10 @@ def _jobs(studies: list["StudyOutput"], wanted: list[str]) -> list[tuple["StudyO
             elif not wanted or name in wanted:
                 jobs.append((study, name))
     undeclared = [name for name in wanted if name not in {name for _, name in jobs}]
-    # What no study declares is tried on all: their results may hold its blocks.
-    return jobs + [(study, name) for name in undeclared for study in studies]
+    _tell_absent([name for name in undeclared if name in TABLES], studies)
+    # A figure that no study declares is tried on all: their results may hold its blocks.
+    figures = [name for name in undeclared if name in FIGURES]
+    return jobs + [(study, name) for name in figures for study in studies]
 
 
 def _one(study: "StudyOutput", name: str, options: argparse.Namespace) -> list[Path]:
@@ -152,13 +155,12 @@ def _tell_missing(chart: "Chart", study: "StudyOutput") -> None:
             )
 
 
-def _tell_undeclared(studies: list["StudyOutput"], store: Path) -> None:
-    """Figures that no study of the store declares, each with the shipped study that fills it."""
-    from plots.registry import FIGURES
+def _tell_absent(names: list[str], studies: list["StudyOutput"]) -> None:
+    """Figures and tables that no study of the store declares, and the shipped study of each."""
+    from plots.registry import FIGURES, TABLES
     from plots.studies import command
 
-    declared = {name for study in studies for name in study.figures}
-    for name, entry in FIGURES.items():
-        if name not in declared:
-            fill = command(f"studies/{entry.study}.yaml", studies[0].scale, store)
-            print(f"{name}: not in this store yet. Fill with: {fill}", file=sys.stderr)
+    for name in names:
+        study = FIGURES[name].study if name in FIGURES else TABLES[name].study
+        fill = command(f"studies/{study}.yaml", studies[0].scale, studies[0].store)
+        print(f"{name}: not in this store yet. Fill with: {fill}", file=sys.stderr)

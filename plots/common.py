@@ -5,7 +5,7 @@ from typing import Any
 
 import polars
 
-from plots.chart import Chart, Panel, Point
+from plots.chart import Chart, Panel, Point, X
 from plots.errors import FigureError
 from plots.measures import BITS_PER_BYTE, UNIGRAM, Axis, Metric, Results, rows_of
 
@@ -14,7 +14,7 @@ SEVEN = ("en", "fr", "de", "ru", "zh", "sw", "ur")
 NO_XNLI = "XNLI not measured on this source"
 PAPER = "Conneau et al. 2020 (arXiv 1911.02116)"
 SHAPES = "Other text, other budget: compare shapes, not levels."
-LANGUAGES = Axis(column="n_languages", label="languages in pretraining")
+LANGUAGES = Axis(column="n_languages", label="languages in pretraining", phrase="{} languages")
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -82,10 +82,10 @@ def baseline_note(results: Results, blocks: tuple[str, ...], axis: Axis) -> str:
     if both.is_empty():
         return ""
     found = axis.sorted(set(both[axis.column].to_list()))
-    places = ", ".join(axis.text(x) for x in found)
+    places = ", ".join(axis.phrase.format(axis.text(x)) for x in found)
     return (
-        f"Not better than the own-language unigram on the seven at {places} ({axis.label}): what "
-        "is seen there is vocabulary, not language."
+        f"Not better than the own-language unigram on the seven: {places}. What is seen there is "
+        "vocabulary, not language."
     )
 
 
@@ -106,20 +106,15 @@ def sources(frame: polars.DataFrame) -> str:
     return ", ".join(sorted(names))
 
 
-def widths(results: Results, block: str) -> dict[Any, int]:
+def widths(results: Results, block: str) -> dict[X, int]:
     """Encoder width by number of languages in a block, where the study varies it."""
-    frame = results.frame.filter(polars.col("block") == block)
-    return _single(frame, "n_languages", "encoder.width")
-
-
-def _single(frame: polars.DataFrame, by: str, column: str) -> dict[Any, int]:
-    """The value of a column at each value of another, where it has just one."""
-    if column not in frame.columns:
+    frame = results.where(block=block).frame
+    if "encoder.width" not in frame.columns:
         return {}
-    found: dict[Any, set[int]] = {}
-    for x, value in frame.select(by, column).drop_nulls().unique().iter_rows():
-        found.setdefault(x, set()).add(int(value))
-    return {x: next(iter(values)) for x, values in sorted(found.items()) if len(values) == 1}
+    found: dict[X, set[int]] = {}
+    for count, width in frame.select("n_languages", "encoder.width").drop_nulls().iter_rows():
+        found.setdefault(count, set()).add(int(width))
+    return {count: next(iter(of)) for count, of in found.items() if len(of) == 1}
 
 
 def seeds_text(frame: polars.DataFrame, blocks: tuple[str, ...]) -> str:
@@ -165,7 +160,10 @@ def chart(
     measured = f"Measured: study {study}, scale {scale}, source {sources(used)}; "
     measured += _told_seeds(seeds, points)
     if any(not point.complete for point in points):
-        notes = [*notes, "Half-filled marks have fewer seeds than the study plans."]
+        notes = [
+            *notes,
+            "Half-filled marks have fewer seeds than the study plans; how many stands below.",
+        ]
     if any(point.unseen for point in points):
         notes = [*notes, "† holds a language that the model was not pretrained on."]
     facts: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Direct labels: each series' name right of the axes at its last point, moved apart where they meet."""
+"""Direct labels: each series' name right of the axes, at its last point, moved apart at need."""
 
 import math
 
@@ -25,7 +25,9 @@ def write_labels(
     heights = [
         (text.count("\n") + 1) * style.SMALL * 1.2 / 72 / inches[1] + 0.012 for text in lines
     ]
-    centres = spread([place for _, place in labelled], heights, LOWEST, HIGHEST)
+    # Inside the axes a name must not reach down to the texts of the ticks.
+    lowest = LOWEST if edge == 1 else 0.0
+    centres = spread([place for _, place in labelled], heights, lowest, HIGHEST)
     for (series, wanted), text, centre in zip(labelled, lines, centres, strict=True):
         role = style.ROLES[series.role]
         axes.annotate(

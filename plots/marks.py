@@ -1,6 +1,7 @@
 """Draws one series: lines with intervals and seeds, hollow published marks, bars, curves."""
 
 from collections.abc import Callable
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -31,7 +32,8 @@ Placed = list[tuple[float, Point]]
 def draw_series(axes: Axes, series: Series, places: dict[X, float], joined: bool) -> None:
     """Draws those points of a series that have a place."""
     shown = [point for point in series.points if point.x in places]
-    shift = style.ROLES[series.role].shift if len(places) < CROWDED else 0.0
+    aside = series.kind != BAR and len(places) < CROWDED
+    shift = style.ROLES[series.role].shift if aside else 0.0
     if series.kind == LEVEL:
         _level(axes, series)
     elif shown:
@@ -44,9 +46,7 @@ def _measured(axes: Axes, series: Series, of: Placed, joined: bool) -> None:
     role = style.ROLES[series.role]
     thin, crowded = series.kind == THIN, len(of) > CROWDED
     if joined:
-        axes.plot(
-            *_coordinates(of), color=role.colour, linewidth=1.0 if thin else 1.5, zorder=4
-        )
+        axes.plot(*_coordinates(of), color=role.colour, linewidth=1.0 if thin else 1.5, zorder=4)
     for place, point in of:
         _interval(axes, place, point, role.colour)
         _seeds(axes, place, point, role.colour)
@@ -142,7 +142,13 @@ def _stated(axes: Axes, series: Series, of: Placed, joined: bool) -> None:
 
 def _unigram(axes: Axes, series: Series, of: Placed, joined: bool) -> None:
     colour = style.ROLES[series.role].colour
-    look = {"color": colour, "linewidth": 1.0, "linestyle": (0, (4, 2)), "alpha": 0.75, "zorder": 2}
+    look: Any = {
+        "color": colour,
+        "linewidth": 1.0,
+        "linestyle": (0, (4, 2)),
+        "alpha": 0.75,
+        "zorder": 2,
+    }
     if joined and len(of) > 1:
         axes.plot(*_coordinates(of), **look)
     else:
@@ -151,14 +157,14 @@ def _unigram(axes: Axes, series: Series, of: Placed, joined: bool) -> None:
 
 
 def _bar(axes: Axes, series: Series, of: Placed, joined: bool) -> None:
-    """Bars from the axis up: filled where measured, outlines where published."""
+    """Bars from the axis up: filled where measured, tinted outlines where published."""
     role = style.ROLES[series.role]
     bottom = axes.get_ylim()[0]
     hollow = not series.block
     axes.bar(
         [place for place, _ in of],
         [point.mean - bottom for _, point in of],
-        width=0.8,
+        width=role.bar,
         bottom=bottom,
         facecolor=role.tint if hollow else role.colour,
         edgecolor=role.colour,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import polars
 
@@ -45,13 +46,16 @@ class Axis:
     """Of categories; numbers are in their own order."""
     text: Callable[[X], str] = str
     """How a value is written under the axis."""
+    phrase: str = "{}"
+    """How it is written in a sentence."""
     scored: Mapping[X, tuple[str, ...]] = field(default_factory=dict)
     """The languages of the mean at each value, where they are what varies."""
 
     def sorted(self, values: set[X]) -> list[X]:
-        """The values as they stand on the axis."""
+        """The values as they stand on the axis; those that no order tells are last."""
         if self.order:
-            return [value for value in self.order if value in values]
+            known = [value for value in self.order if value in values]
+            return known + sorted(values - set(known), key=str)
         return sorted(values, key=float)
 
 
@@ -82,7 +86,7 @@ class Results:
         return set(self.frame["block"].to_list())
 
     def where(self, **values: X) -> "Results":
-        """The results whose columns have these values; a column that the plan lacks is not asked."""
+        """The results whose columns have these values; of the plan, those columns that it has."""
         frame, plan = self.frame, self.plan
         for column, value in values.items():
             frame = frame.filter(polars.col(column) == value)
@@ -131,7 +135,7 @@ def prepare(
     frame = polars.concat([frame, _gain(frame)])
     if plan is None:
         known = frame.drop("task", "metric", "language", "value", "n", "seen", AT)
-        planned = known.unique(["block", "cell"])
+        planned = known.unique(["block", "cell"], maintain_order=True)
     else:
         planned = plan.with_columns(polars.col("blocks").str.split(", ").alias("block"))
         planned = planned.explode("block").drop("blocks")
@@ -201,9 +205,9 @@ def found(results: Results, axis: Axis, metric: Metric, languages: list[str]) ->
     rows = rows.filter(polars.col(axis.column).is_not_null())
     keys = [axis.column, "seed", "cell", "block"]
     values: Found = {}
-    for key, part in sorted(rows.partition_by(keys, as_dict=True, maintain_order=True).items()):
-        x, seed, cell, block = key[0], int(str(key[1])), str(key[2]), str(key[3])
-        assert isinstance(x, int | float | str)
+    parts = rows.partition_by(keys, as_dict=True, maintain_order=True)
+    for key, part in sorted(parts.items()):
+        x, seed, cell, block = cast(tuple[X, int, str, str], key)
         by_language = dict(zip(part["language"].to_list(), part["value"].to_list(), strict=True))
         wanted = [code for code in axis.scored.get(x, languages) if code in languages]
         if any(language not in by_language for language in wanted):
@@ -211,9 +215,9 @@ def found(results: Results, axis: Axis, metric: Metric, languages: list[str]) ->
         seeds = values.setdefault(x, {})
         if seed in seeds:
             raise FigureError(
-                f"block '{block}' has two cells for {axis.column} {x} and seed {seed}: "
-                f"{seeds[seed].cell} and {cell}. A figure over {axis.column} needs one: put what "
-                "else varies in a block of its own"
+                f"block '{block}' has two cells for {axis.phrase.format(axis.text(x))} and seed "
+                f"{seed}: {seeds[seed].cell} and {cell}. A figure over {axis.column} needs one: "
+                "put what else varies in a block of its own"
             )
         total = math.fsum(by_language[language] for language in wanted)
         seeds[seed] = Value(
@@ -253,13 +257,6 @@ def difference_points(
         if differences:
             points.append(_point(x, differences, seeds, results.expected_seeds(axis, x)))
     return tuple(points)
-
-
-def first_of(values: Found, start: Found | None = None) -> Found:
-    """A base for changes from the first x: of the values themselves, or of `start`."""
-    begun = values if start is None else start
-    first = next(iter(begun), None)
-    return {} if first is None else dict.fromkeys(values, begun[first])
 
 
 def before_of(values: Found) -> Found:

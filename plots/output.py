@@ -21,9 +21,7 @@ SHOWN = ("pretraining", "evaluation", "finetuning", "retrieval", "command", "che
 """Stages whose keys stand in a sidecar: the scores that are shown, and the models behind them."""
 
 
-def write(
-    chart: Chart, study: StudyOutput, folder: Path, layout: Layout = PAGE
-) -> list[Path]:
+def write(chart: Chart, study: StudyOutput, folder: Path, layout: Layout = PAGE) -> list[Path]:
     """Draws `chart` into `folder`/<figure>.{png,svg,pdf,json}; the same input, the same bytes.
 
     In another layout than the page the name has the layout's after it: `xlmr_figure_2_single`.

@@ -1,6 +1,7 @@
 """Draws one panel: its axes, what is missing under them, its series, and their direct labels."""
 
 import math
+import re
 from collections.abc import Iterable
 
 from matplotlib.axes import Axes
@@ -15,12 +16,13 @@ PAD = 0.07
 """Share of the range that stays free above and below."""
 BEYOND = 0.3
 """How far, in shares of the range of means, an interval may stretch a panel before it is cut."""
-MANY = 16
-"""Ticks from which on their texts stand in several rows."""
-ROWS = 3
-"""These rows."""
-TEXT_INCHES = 0.16
-"""What one short text of a tick takes of a row."""
+MANY, ROWS = 8, 3
+"""More ticks than these stand in rows, this many at most, where one row is too short for them."""
+NOTE_INCHES = 0.38
+"""What a note under a tick takes; where ticks are closer, it is short."""
+NOTHING = (NOT_RUN, NOT_PLANNED)
+TEXT_INCHES, ROW_INCHES = 0.17, 0.115
+"""What one short text of a tick takes of a row, and a row's height."""
 
 
 def panel_range(panels: Iterable[Panel]) -> tuple[float, float]:
@@ -67,15 +69,19 @@ def draw_panel(
     """Draws `panel` into empty axes of the given size; `limits` where a row shares them."""
     if panel.logarithmic:
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(numticks=8))
+        low, high = limits or panel_range([panel])
+        few = high / low < 50
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=8))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_ylim(*(limits or panel_range([panel])))
-    places = _category_axis(axes, panel, inches[0]) if panel.ticks else _number_axis(axes, panel)
+    places = _category_axis(axes, panel, inches) if panel.ticks else _number_axis(axes, panel)
     if not panel.series:
         axes.set_yticks([])
     for x, note in panel.tick_notes.items():
-        _missing(axes, places[x], note, below=panel.tick_text(x).count("\n") + 1)
+        short = inches[0] / len(places) < NOTE_INCHES
+        below = tick_lines(panel, inches[0]) if short else panel.tick_text(x).count("\n") + 1
+        _missing(axes, places[x], note, below=below, short=short)
     if panel.zero_line:
         axes.axhline(0, color=style.MUTED, linewidth=0.6, zorder=1)
     for series in sorted(panel.series, key=lambda entry: ORDER.index(entry.kind)):
@@ -84,40 +90,30 @@ def draw_panel(
         write_labels(axes, panel, places, inches)
 
 
-def tick_lines(panel: Panel) -> int:
-    """How many lines of text stand under the axis."""
-    if not panel.ticks:
-        return 1
+def tick_lines(panel: Panel, width: float) -> int:
+    """How many lines of text stand under an axis that is so many inches wide."""
+    lines = max((panel.tick_text(x).count("\n") + 1 for x in panel.ticks), default=1)
     if len(panel.ticks) > MANY:
-        return ROWS
-    return max(panel.tick_text(x).count("\n") + 1 for x in panel.ticks)
+        return max(lines, min(ROWS, math.ceil(len(panel.ticks) * TEXT_INCHES / width)))
+    return lines
 
 
-def _category_axis(axes: Axes, panel: Panel, width: float) -> dict[X, float]:
+def _category_axis(axes: Axes, panel: Panel, inches: tuple[float, float]) -> dict[X, float]:
     """Places of the ticks, one beside the other; returns them by category."""
     places: dict[X, float] = {x: float(index) for index, x in enumerate(panel.ticks)}
     texts = [panel.tick_text(x) for x in panel.ticks]
-    if len(texts) > MANY:
-        texts = _in_rows(texts, width)
-    margin = 0.42 if len(texts) <= MANY else 0.8
-    axes.set_xlim(-margin, len(places) - 1 + margin)
+    rows = tick_lines(panel, inches[0]) if len(texts) > MANY else 1
+    step = math.ceil(len(texts) * TEXT_INCHES / (rows * inches[0])) if rows > 1 else 1
+    texts = [text if index % step == 0 else "" for index, text in enumerate(texts)]
+    axes.set_xlim(-(margin := 0.42 if len(texts) <= 2 * MANY else 0.8), len(texts) - 1 + margin)
     axes.set_xticks(range(len(places)), texts)
     longest = max(len(line) for text in texts for line in text.split("\n"))
-    if len(texts) <= MANY and len(texts) * longest * 0.062 > width:
+    if rows > 1 or len(texts) * longest * 0.062 > inches[0]:
         axes.tick_params(axis="x", labelsize=style.TINY)
-    if len(texts) > MANY:
-        axes.tick_params(axis="x", labelsize=style.TINY, pad=1)
+    # Moved down in turn where one row is too short; left out where all rows are.
+    for index, text in enumerate(axes.get_xticklabels()):
+        text.set_y(-(index // step % rows) * ROW_INCHES / inches[1])
     return places
-
-
-def _in_rows(texts: list[str], width: float) -> list[str]:
-    """Texts of many ticks, moved down in turn, and left out where they do not fit even so."""
-    step = math.ceil(len(texts) * TEXT_INCHES / (ROWS * width))
-    named = range(0, len(texts), step)
-    return [
-        "\n" * (index // step % ROWS) + text if index in named else ""
-        for index, text in enumerate(texts)
-    ]
 
 
 def _number_axis(axes: Axes, panel: Panel) -> dict[X, float]:
@@ -125,15 +121,21 @@ def _number_axis(axes: Axes, panel: Panel) -> dict[X, float]:
     values = {point.x for entry in panel.series for point in entry.points}
     places = {value: float(value) for value in values}
     axes.set_xlim(0, max(places.values(), default=1.0))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, prune="upper"))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     return places
 
 
-def _missing(axes: Axes, place: float, note: str, below: int) -> None:
-    """Says under the tick what is missing; hatches the axis there if nothing was measured."""
+def _missing(axes: Axes, place: float, note: str, below: int, *, short: bool) -> None:
+    """Says under the tick what is missing; hatches the axis there if nothing was measured.
+
+    short: where ticks are close, `2 of 3 seeds` is `2/3`, and the hatches speak for themselves.
+    """
+    if short:
+        count = re.fullmatch(r"(\d+) of (\d+)\nseeds", note)
+        words = f"{count[1]}/{count[2]}" if count else "" if note in NOTHING else "…"
     axes.annotate(
-        note,
+        words if short else note,
         (place, 0),
         xycoords=("data", "axes fraction"),
         xytext=(0, -4.5 - 9.5 * below),
@@ -145,7 +147,7 @@ def _missing(axes: Axes, place: float, note: str, below: int) -> None:
         va="top",
         linespacing=1.05,
     )
-    if note in (NOT_RUN, NOT_PLANNED):
+    if note in NOTHING:
         axes.axvspan(
             place - 0.34,
             place + 0.34,

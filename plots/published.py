@@ -29,13 +29,15 @@ def published(
 ) -> dict[X, float]:
     """The values of one published series by x, in the file's order.
 
-    drawn: those read off a figure; otherwise those that the text or a table states.
+    drawn: those read off a figure; otherwise those that the text or a table states. A value that
+    is no number (`~0.1 or less`) has no place on an axis and is left out.
     """
     from_figure = polars.col("figure").str.starts_with("Fig")
     rows = reference.filter(
         (polars.col("series") == series) & (from_figure if drawn else ~from_figure)
     )
-    return {x(row["x"]): float(row["value"]) for row in rows.iter_rows(named=True)}
+    numbers = rows.filter(polars.col("value").cast(polars.Float64, strict=False).is_not_null())
+    return {x(row["x"]): float(row["value"]) for row in numbers.iter_rows(named=True)}
 
 
 def points(values: dict[X, float], base: dict[X, float] | None = None) -> tuple[Point, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars
 
+from grid.planned import FILE as PLANNED
 from grid.provenance import FILE as PROVENANCE
 from grid.store import Store
 from plots.errors import FigureError
@@ -51,6 +52,11 @@ class StudyOutput:
             return None
         frame = _read(file)
         return frame if {"blocks", "seed", "n_languages"} <= set(frame.columns) else None
+
+    def planned(self) -> polars.DataFrame | None:
+        """What each cell is planned to be, with the columns of grid.planned; None if not kept."""
+        file = self.folder / PLANNED
+        return _read(file) if file.is_file() else None
 
     def provenance(self) -> polars.DataFrame:
         """The artifacts behind each cell: columns cell, role, stage, key.

@@ -37,8 +37,10 @@ class Role:
     shift: float = 0.0
     text: str = ""
     """Colour of words where the mark's own is too light to read."""
-    tint: str = "#ffffff"
+    tint: str = PAPER
     """Fill of bars that show something published."""
+    bar: float = 0.84
+    """Width of bars: narrower for those that stand in front of others."""
 
 
 ROLES = {
@@ -53,7 +55,7 @@ ROLES = {
     "tokenizer": Role(colour=PURPLE, marker="o", shift=0.13, text="#8F3F72"),
     "relief": Role(colour=GREEN, marker="o", shift=-0.08, text="#00755A"),
     "baseline": Role(colour=MUTED, marker=""),
-    "wikipedia": Role(colour=BLUE, marker="s", shift=-0.1, tint="#C9E1F0"),
+    "wikipedia": Role(colour=BLUE, marker="s", shift=-0.1, tint="#C9E1F0", bar=0.5),
     "commoncrawl": Role(colour=ORANGE, marker="o", shift=0.1, text="#8F5F00", tint="#FBE9C4"),
 }
 SHADES = ("#E3B23C", "#94B447", "#3FA37C", "#22808D", "#33598C", "#3E2165")

@@ -13,7 +13,6 @@ from plots.chart import CURVE, Chart, Panel, Point, Series
 from plots.common import chart
 from plots.errors import FigureError
 from plots.material import Material
-from plots.measures import Results
 
 IDENTITY = {"number", "cell", "blocks", "block", "seed"}
 SHADES = 6
@@ -52,7 +51,7 @@ def learning_curves(material: Material) -> Chart:
         blocks=tuple(dict.fromkeys(series.block for panel in panels for series in panel.series)),
         rows=rows,
         notes=[
-            "Each mark is the mean loss over about a hundredth of the run. A thick line is the "
+            "Each value is the mean loss over about a hundredth of the run. A thick line is the "
             "mean of the seeds, thin ones the seeds. Losses of different tokenizers are not "
             "comparable: the masked pieces are not the same."
         ],
@@ -61,9 +60,7 @@ def learning_curves(material: Material) -> Chart:
 
 def _series(plan: polars.DataFrame, curves: polars.DataFrame, block: str) -> tuple[Series, ...]:
     """One line for each point of a block: the mean over its seeds."""
-    axes = [name for name in plan.columns if name not in IDENTITY and _varies(plan, name)]
-    axes = [name for name in axes if name != "n_languages" or "languages" not in axes]
-    axes = [name for name in axes if " " not in name]
+    axes = _telling(plan)
     points: dict[tuple[Any, ...], dict[str, int]] = {}
     for row in plan.iter_rows(named=True):
         points.setdefault(tuple(row[name] for name in axes), {})[row["cell"]] = row["seed"]
@@ -75,7 +72,7 @@ def _series(plan: polars.DataFrame, curves: polars.DataFrame, block: str) -> tup
     step = max(1, len(made) - 1)
     return tuple(
         Series(
-            label=", ".join(map(_told, values)) or "all",
+            label=_label(axes, values),
             role=f"shade {1 + round((SHADES - 1) * index / step)}",
             kind=CURVE,
             points=of,
@@ -85,8 +82,18 @@ def _series(plan: polars.DataFrame, curves: polars.DataFrame, block: str) -> tup
     )
 
 
-def _varies(plan: polars.DataFrame, name: str) -> bool:
-    return plan[name].drop_nulls().n_unique() > 1
+def _telling(plan: polars.DataFrame) -> list[str]:
+    """As few of a block's axes, in their order, as tell its points apart."""
+    axes = [
+        name
+        for name in plan.columns
+        if name not in IDENTITY and plan[name].drop_nulls().n_unique() > 1
+    ]
+    points = plan.select(axes).n_unique() if axes else 1
+    for count in range(len(axes)):
+        if count and plan.select(axes[:count]).n_unique() == points:
+            return axes[:count]
+    return axes
 
 
 def _points(curves: polars.DataFrame, seeds: dict[str, int], expected: int) -> tuple[Point, ...]:
@@ -108,5 +115,14 @@ def _points(curves: polars.DataFrame, seeds: dict[str, int], expected: int) -> t
     )
 
 
-def _told(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+def _label(axes: list[str], values: tuple[Any, ...]) -> str:
+    told = [_told(axis, value) for axis, value in zip(axes, values, strict=True)]
+    return ", ".join(told) if len(", ".join(told)) <= 15 else "\n".join(told)
+
+
+def _told(axis: str, value: object) -> str:
+    """`xlm-7`; of a number also what it is: `batch size 48`."""
+    if not isinstance(value, int | float):
+        return str(value)
+    name = axis.split(".")[-1].replace("_", " ")
+    return f"{name} {value:,}" if isinstance(value, int) else f"{name} {value:g}"

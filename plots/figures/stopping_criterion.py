@@ -1,9 +1,11 @@
-"""When to stop: held-out text against accuracy downstream, along one run (Conneau et al. 2020, 5.2).
+"""When to stop: held-out text against accuracy downstream, along one run.
 
-The paper says in words only that accuracy goes on rising after validation perplexity has flattened,
-so there are no published points. Panels: levels of both at each milestone, and what each stretch of
-training between two milestones has brought.
+Conneau et al. 2020 say in words only (Sections 3.2 and 5.2) that accuracy goes on rising after
+validation perplexity has flattened, so no points are published. Panels: levels of both at each
+milestone, and what each stretch of training between two milestones has brought.
 """
+
+from dataclasses import replace
 
 import polars
 
@@ -16,7 +18,7 @@ from plots.material import Material
 from plots.measures import ACCURACY, AT, BITS_PER_BYTE, Axis, Metric, Results
 
 BLOCK = "length"
-UPDATES = Axis(column=AT, label="updates of pretraining", text=lambda update: f"{update:,}")
+UPDATES = Axis(column=AT, label="updates of pretraining", text="{:,}".format, phrase="{} updates")
 
 
 def stopping_criterion(material: Material) -> Chart:
@@ -90,7 +92,9 @@ def _stretches(run: Comparison, metric: Metric, unit: str) -> Panel:
         shown,
         zero_line=True,
     )
-    return panel
+    # The first milestone has none before it.
+    notes = {x: note for x, note in panel.tick_notes.items() if x != panel.ticks[0]}
+    return replace(panel, ticks=panel.ticks[1:], tick_notes=notes)
 
 
 def _selected(results: Results) -> str:

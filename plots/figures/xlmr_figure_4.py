@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import polars
 
-from plots.chart import Chart
+from plots.chart import Chart, X
 from plots.common import (
     LANGUAGES,
     PAPER,
@@ -87,12 +87,12 @@ def _one_wider(reference: polars.DataFrame) -> polars.DataFrame:
     return polars.concat([first.with_columns(series=polars.lit(WIDER)), renamed])
 
 
-def _only(results: Results, shown: set[object]) -> Results:
+def _only(results: Results, shown: set[X]) -> Results:
     there = polars.col("n_languages").is_in(list(shown))
     return replace(results, frame=results.frame.filter(there), plan=results.plan.filter(there))
 
 
-def _widths(x: object, fixed: dict[object, int], wider: dict[object, int]) -> str:
+def _widths(x: X, fixed: dict[X, int], wider: dict[X, int]) -> str:
     """The width at a number of languages: the fixed one and, where it differs, the wider."""
     found = dict.fromkeys(widths[x] for widths in (fixed, wider) if x in widths)
     return " → ".join(str(width) for width in found) or "–"

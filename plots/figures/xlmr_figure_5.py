@@ -11,7 +11,7 @@ from plots.material import Material
 from plots.measures import Axis
 
 BLOCK = "alpha"
-AXIS = Axis(column="sampling.alpha", label="α of language sampling")
+AXIS = Axis(column="sampling.alpha", label="α of language sampling", phrase="α = {}")
 PUBLISHED = {"high": "high_res(en,fr)", "all": "all", "low": "low_res(sw,ur)"}
 
 
@@ -35,7 +35,7 @@ def xlmr_figure_5(material: Material) -> Chart:
         material.published,
         figure="xlmr_figure_5",
         after=f"After Figure 5 of {PAPER}",
-        title="High- against low-resource languages: the sampling exponent",
+        title="Sampling high- against low-resource languages",
         blocks=(BLOCK,),
         rows=[comparison.main_row(), (comparison.bits(), comparison.apart(LOW_APART))],
         notes=[

@@ -18,7 +18,12 @@ def xlmr_figure_6(material: Material) -> Chart:
     """The numbers and words of Figure 6. Raises FigureError if the block is not in the frame."""
     results = material.results()
     require(results, FIXED, "Figure 6")
-    axis = Axis(column="tokenizer.vocab_size", label="pieces in the vocabulary", text=_thousands)
+    axis = Axis(
+        column="tokenizer.vocab_size",
+        label="pieces in the vocabulary",
+        text=_thousands,
+        phrase="{} pieces",
+    )
     fixed = Line(
         role="fixed", block=FIXED, label="constant\nparameters", published="fixed capacity"
     )
@@ -58,7 +63,7 @@ def xlmr_figure_6(material: Material) -> Chart:
 
 def _thousands(size: X) -> str:
     """As the paper writes it: 32k."""
-    return f"{float(size) / 1000:g}k"
+    return f"{float(size) / 1000:g}k" if float(size) >= 1000 else str(size)
 
 
 def _told_widths(results: Results) -> str:

@@ -15,12 +15,12 @@ from plots.measures import Axis
 UPDATES, TOKENS, TOKENIZATION = "batch size", "batch size at equal tokens", "tokenization"
 BATCH = Axis(column="pretraining.batch_size", label="sequences in a batch",
              text=lambda size: f"{size:,}")  # fmt: skip
-TOKENIZER = {"bpe": "BPE, tokenized", "unigram": "SPM, raw text"}
+TOKENIZER = {"bpe": "BPE (tokenized)", "unigram": "SPM (raw text)"}
 KIND = Axis(
     column="tokenizer.kind",
     label="tokenizer",
     order=tuple(TOKENIZER),
-    text=lambda kind: TOKENIZER[str(kind)],
+    text=lambda kind: TOKENIZER.get(str(kind), str(kind)),
 )
 PUBLISHED_KINDS: dict[str, X] = {"BPE": "bpe", "SPM": "unigram"}
 
@@ -34,7 +34,7 @@ def xlmr_figure_7(material: Material) -> Chart:
         reference=material.published,
         axis=BATCH,
         lines=(
-            Line(role="all", block=UPDATES, label="equal\nupdates", published="batch size"),
+            Line(role="fixed", block=UPDATES, label="equal\nupdates", published="batch size"),
             Line(role="exposure", block=TOKENS, label="equal\ntokens"),
         ),
         precision="digitised ±0.1",
@@ -43,7 +43,9 @@ def xlmr_figure_7(material: Material) -> Chart:
         batch,
         axis=KIND,
         lines=(
-            Line(role="tokenizer", block=TOKENIZATION, label="all seven", published="preprocessing"),
+            Line(
+                role="tokenizer", block=TOKENIZATION, label="all seven", published="preprocessing"
+            ),
         ),
         precision="second-hand reading ±0.3",
         published_x=PUBLISHED_KINDS.__getitem__,

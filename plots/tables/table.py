@@ -40,6 +40,10 @@ class Row:
     """One for each of its columns of numbers."""
     source: str
     """Paper and table; or study and scale."""
+    synthetic: bool = False
+    """Whether it was measured on generated text, or on a generated task."""
+    stands_for: str = ""
+    """The printed model in whose place a measured one was trained; empty where there is none."""
     cells: tuple[str, ...] = ()
     """Ids of the cells that a measured row is made from."""
     notes: tuple[str, ...] = ()
@@ -81,6 +85,8 @@ class Table:
     sections: tuple[Section, ...]
     notes: tuple[str, ...] = ()
     """Remarks on the whole table."""
+    claims: tuple[str, ...] = ()
+    """Verdicts of the study on what the table is said to show, a line each."""
     badge: str = ""
     """`synthetic text` where measured rows are made from it; else empty."""
     gaps: tuple[Gap, ...] = ()

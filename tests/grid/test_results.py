@@ -92,8 +92,8 @@ def test_the_frame_has_a_row_for_each_block_cell_metric_and_language(study: Stud
     for number in (1, 2, 3, 4):
         finish(study, number)
     frame = study.results()
-    # Two cells stand in both blocks: 4 + 2, each with 2 pretraining rows and 4 x 5 scores.
-    assert len(frame) == 6 * (2 + 4 * 5)
+    # Two cells stand in both blocks: 4 + 2, each with 3 pretraining rows and 4 x 5 scores.
+    assert len(frame) == 6 * (3 + 4 * 5)
     assert frame.select("block", "cell").unique().height == 6
     row = frame.filter(
         (pl.col("block") == "width")
@@ -120,9 +120,11 @@ def test_an_unseen_language_has_no_exposure(study: Study) -> None:
 def test_pretraining_rows_carry_the_last_loss_and_all_tokens(study: Study) -> None:
     finish(study, 1, evaluated=False)
     frame = study.results().filter(pl.col("block") == "width")
-    assert frame["metric"].to_list() == ["tokens", "final_loss"]
-    assert frame["value"].to_list() == [700.0, 8.5]
-    assert frame["language"].to_list() == [None, None]
+    assert frame["metric"].to_list() == ["tokens", "corpus_tokens", "final_loss"]
+    assert frame["value"].to_list() == [700.0, 1400.0, 8.5], (
+        "seven corpora of 200 tokens, half read"
+    )
+    assert frame["language"].to_list() == [None, None, None]
 
 
 def test_nothing_finished_is_an_empty_frame_of_the_same_columns(study: Study) -> None:
@@ -167,6 +169,11 @@ def test_the_file_is_written_once_and_left_alone_when_nothing_changed(study: Stu
     description = json.loads((study.folder / "study.json").read_text())
     assert (description["name"], description["scale"]) == ("small", "laptop")
     assert read_frame(study.folder / "plan.parquet")["number"].to_list() == [1, 2, 3, 4]
+    planned = read_frame(study.folder / "planned.parquet")
+    assert planned["cell"].to_list() == [cell.id for cell in study.cells]
+    assert planned["tasks"].to_list() == [["xnli/zero-shot"]] * 4
+    assert planned["profile"].unique().to_list() == ["wikipedia"]
+    assert planned["parameters"].to_list() == study.plan()["parameters"].to_list()
 
 
 def test_a_damaged_results_file_is_written_anew(study: Study) -> None:

@@ -2,8 +2,13 @@
 
 import math
 import random
+from typing import Any
 
 import polars
+
+from plots.material import Material
+from plots.published import load_published
+from plots.registry import FIGURES
 
 SEVEN = ("de", "en", "fr", "ru", "sw", "ur", "zh")
 COUNTS = (7, 15, 30, 60, 100)
@@ -15,6 +20,98 @@ BLOCKS = {
     "one tokenizer": (7, 30, 100),
 }
 WIDTHS = {7: 64, 30: 80, 100: 96}
+PROFILE, PIECES, BATCH = (
+    "corpus.synthetic.profile",
+    "tokenizer.vocab_size",
+    "pretraining.batch_size",
+)
+POINTS: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "corpus_sizes": [("corpora", {PROFILE: name}) for name in ("wikipedia", "cc100")],
+    "data_source": [("sources", {PROFILE: name}) for name in ("wikipedia", "cc100")],
+    "sampling_alpha": [("alpha", {"sampling.alpha": alpha}) for alpha in (0.01, 0.3, 0.7, 1.0)],
+    "vocabulary_size": [
+        (block, {PIECES: size, "encoder.width": width if block == "fixed capacity" else 64})
+        for block in ("fixed capacity", "increased capacity")
+        for size, width in ((1000, 88), (1500, 76), (2250, 64))
+    ],
+    "batch_size_and_tokenization": [
+        *(("batch size", {BATCH: size, "tokenizer.kind": "unigram"}) for size in (12, 24, 48)),
+        *(
+            ("batch size at equal tokens", {BATCH: size, "tokenizer.kind": "unigram"})
+            for size in (12, 24, 48)
+        ),
+        *(("tokenization", {BATCH: 48, "tokenizer.kind": kind}) for kind in ("bpe", "unigram")),
+    ],
+    "stopping_criterion": [("length", {"languages": "xlm-7"})],
+}
+"""Blocks and axis values of the shipped studies at laptop scale, the curse apart."""
+MILESTONES = (425, 850, 1700, 3400, None)
+
+
+def material(figure: str, frame: polars.DataFrame, **more: Any) -> Material:
+    """What a figure is made from; artifacts' sizes and curves are made up for those that read them.
+
+    more: what `Material` takes besides.
+    """
+    entry = FIGURES[figure]
+    published = load_published(entry.reference) if entry.reference else polars.DataFrame()
+    if entry.reads:
+        more = {entry.reads: globals()[entry.reads](frame)} | more
+    return Material(frame=frame, published=published, **more)
+
+
+def study(
+    name: str,
+    *,
+    seeds: tuple[int, ...] = (1, 2, 3),
+    xnli: bool = True,
+    synthetic: bool = True,
+) -> polars.DataFrame:
+    """Results of one of the shipped studies at laptop scale."""
+    if name == "curse_of_multilinguality":
+        return results(blocks=tuple(BLOCKS), seeds=seeds, xnli=xnli, synthetic=synthetic)
+    rows = []
+    for place, (block, columns) in enumerate(POINTS[name]):
+        for seed in seeds:
+            for milestone in MILESTONES if name == "stopping_criterion" else (None,):
+                at = "-".join(str(value) for value in columns.values())
+                cell = f"{at}-{seed}".lower()
+                own = {"study": name, "cell": cell, "milestone": milestone, **columns}
+                own |= {"updates": 6800} if name == "stopping_criterion" else {}
+                step = 0.3 * place + math.log2((milestone or 6800) / 425)
+                row = _cell(block, 7, seed, xnli, synthetic)
+                rows += [{**each, **own, "value": _moved(each, step)} for each in row]
+    return polars.DataFrame(rows, infer_schema_length=None).drop("n").with_columns(n=900)
+
+
+def _moved(row: dict[str, Any], step: float) -> float:
+    """A score of `_cell`, better by so many steps."""
+    if row["metric"] == "bits_per_byte":
+        return float(row["value"]) - 0.05 * step
+    return float(row["value"]) + (0.01 * step if row["metric"] == "accuracy" else 0.0)
+
+
+def corpora(frame: polars.DataFrame) -> polars.DataFrame:
+    """Sizes of the corpora of each cell: as skewed as they may be."""
+    languages = "en ru vi th de bg fr es el zh ar hi tr ur sw id fa uk sv ja xx".split()
+    rows = [
+        {"cell": cell, "language": code, "bytes": int(1e6 / (place + 1)) // (1 + ("wiki" in cell))}
+        for cell in frame["cell"].unique().sort()
+        for place, code in enumerate(languages)
+    ]
+    return polars.DataFrame(rows)
+
+
+def curves(frame: polars.DataFrame) -> polars.DataFrame:
+    """A learning curve of each cell: a plateau, then a drop."""
+    rows = []
+    for place, cell in enumerate(frame["cell"].unique().sort()):
+        noise = random.Random(f"{cell}")
+        for update in range(34, 3401, 34):
+            drop = 1 / (1 + math.exp((update - 900 - 30 * place) / 120))
+            loss = 3 + 2.5 * drop + noise.gauss(0, 0.03)
+            rows.append({"cell": cell, "update": update, "loss": loss})
+    return polars.DataFrame(rows)
 
 
 def results(

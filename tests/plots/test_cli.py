@@ -110,10 +110,10 @@ def test_results_without_the_blocks_are_a_failure_that_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frame = frames.results(blocks=("fixed width",))
-    fill(tmp_path, frame, figures=("xlmr_figure_4", "xlmr_figure_3"))
+    fill(tmp_path, frame, figures=("xlmr_figure_4", "xlmr_figure_9"))
     assert cli.main(["--store", str(tmp_path)]) == 1
     error = capsys.readouterr().err
-    assert "'wider'" in error and "xlmr_figure_3, which cannot be drawn yet" in error
+    assert "'wider'" in error and "xlmr_figure_9, which is unknown here" in error
 
 
 def test_damaged_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,24 +1,19 @@
 """What stands on the figures: labels, marks, counts, warnings, and that no text covers another."""
 
-import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from plots import style
+from plots.chart import Chart
 from plots.errors import FigureError
-from plots.panel import spread
-from plots.published import load_published
-from plots.xlmr_figure_2 import figure_2_chart, xlmr_figure_2
-from plots.xlmr_figure_4 import figure_4_chart, xlmr_figure_4
+from plots.labels import spread
+from plots.registry import FIGURES
+from plots.render import render
 from tests.plots import frames
+from tests.plots.drawn import texts
 
-FIGURE_2, FIGURE_4 = load_published("xlmr_fig2"), load_published("xlmr_fig4")
 TWO_SEEDS_WITH_GAPS = frames.results(blocks=tuple(frames.BLOCKS), seeds=(1, 2)).filter(
     ~((polars.col("n_languages") == 60) & (polars.col("seed") == 2))
     & (polars.col("n_languages") != 30)
@@ -31,30 +26,15 @@ FRAMES = {
 }
 
 
-def texts(figure: Figure) -> list[str]:
-    return [text.get_text() for text in _visible(figure)]
+def figure_2(frame: polars.DataFrame, plan: polars.DataFrame | None = None) -> Chart:
+    return FIGURES["xlmr_figure_2"].chart(frames.material("xlmr_figure_2", frame, plan=plan))
 
 
-def _visible(figure: Figure) -> Iterator[Text]:
-    FigureCanvasAgg(figure).draw()
-    # Matplotlib keeps labels of ticks that lie outside the axes' limits, and does not draw them.
-    unseen = set()
-    for axes in figure.axes:
-        for axis, place in ((axes.xaxis, 0), (axes.yaxis, 1)):
-            low, high = axis.get_view_interval()
-            for label in axis.get_ticklabels():
-                if not low <= label.get_position()[place] <= high:
-                    unseen.add(label)
-    for artist in figure.findobj(Text):
-        assert isinstance(artist, Text)
-        if artist.get_visible() and artist.get_text().strip() and artist not in unseen:
-            yield artist
+def figure_4(frame: polars.DataFrame) -> Chart:
+    return FIGURES["xlmr_figure_4"].chart(frames.material("xlmr_figure_4", frame))
 
 
-def measured(
-    frame: polars.DataFrame, panel: int = 0, figure: int = 2
-) -> dict[str, dict[int, float]]:
-    chart = figure_2_chart(frame, FIGURE_2) if figure == 2 else figure_4_chart(frame, FIGURE_4)
+def measured(chart: Chart, panel: int = 0) -> dict[str, dict[int, float]]:
     return {
         series.role: {point.x: point.mean for point in series.points}
         for series in chart.panels[panel].series
@@ -62,26 +42,8 @@ def measured(
     }
 
 
-@pytest.mark.parametrize("name", FRAMES)
-@pytest.mark.parametrize("number", [2, 4])
-def test_no_text_covers_another_or_leaves_the_page(name: str, number: int) -> None:
-    draw, published = (xlmr_figure_2, FIGURE_2) if number == 2 else (xlmr_figure_4, FIGURE_4)
-    figure = draw(FRAMES[name], published)
-    figure.set_dpi(style.DPI)
-    boxes = [(artist.get_text(), artist.get_window_extent()) for artist in _visible(figure)]
-    page = figure.bbox
-    for text, box in boxes:
-        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= page.width and box.y1 <= page.height
-        assert inside, f"{text!r} leaves the page"
-    for (one, a), (other, b) in itertools.combinations(boxes, 2):
-        # Boxes hold the gap between lines too: a pixel of 200 in an inch is no overlap.
-        wide = min(a.x1, b.x1) - max(a.x0, b.x0)
-        high = min(a.y1, b.y1) - max(a.y0, b.y0)
-        assert wide <= 1 or high <= 1, f"{one!r} covers {other!r}"
-
-
 def test_figure_2_says_what_it_shows() -> None:
-    words = texts(xlmr_figure_2(FRAMES["usual"], FIGURE_2))
+    words = texts(figure_2(FRAMES["usual"]))
     everything = "\n".join(words)
     assert "synthetic text" in words
     for label in ("low-resource\n(sw, ur)", "high-resource\n(en, fr)", "all seven", "sw", "ur"):
@@ -102,7 +64,7 @@ def test_figure_2_says_what_it_shows() -> None:
 
 
 def test_figure_2_shows_every_published_point() -> None:
-    chart = figure_2_chart(FRAMES["usual"], FIGURE_2)
+    chart = figure_2(FRAMES["usual"])
     for panel in chart.panels[:2]:
         published = [series for series in panel.series if series.kind == "published"]
         assert [len(series.points) for series in published] == [5, 5, 5]
@@ -115,7 +77,7 @@ def test_figure_2_shows_every_published_point() -> None:
 
 
 def test_published_marks_are_hollow_and_drawn() -> None:
-    figure = xlmr_figure_2(FRAMES["usual"], FIGURE_2)
+    figure = render(figure_2(FRAMES["usual"]))
     hollow = [
         line
         for line in figure.axes[0].get_lines()
@@ -140,15 +102,15 @@ def test_changes_are_means_of_differences_in_points() -> None:
         return float(sum(rows["value"]) / 2)
 
     expected = 100 * sum(share(60, seed) - share(7, seed) for seed in (1, 2, 3)) / 3
-    assert measured(frame)["high"][60] == pytest.approx(expected)
-    assert measured(frame)["high"][7] == 0
+    assert measured(figure_2(frame))["high"][60] == pytest.approx(expected)
+    assert measured(figure_2(frame))["high"][7] == 0
 
 
 def test_gaps_and_missing_seeds_are_marked_and_not_dropped() -> None:
-    chart = figure_2_chart(TWO_SEEDS_WITH_GAPS, FIGURE_2)
-    assert chart.missing == {30: ["not run"], 60: ["1 of 2 seeds"]}
-    figure = xlmr_figure_2(TWO_SEEDS_WITH_GAPS, FIGURE_2)
-    words = texts(figure)
+    chart = figure_2(TWO_SEEDS_WITH_GAPS)
+    assert chart.missing == {"30 languages": ["not run"], "60 languages": ["1 of 2 seeds"]}
+    figure = render(chart)
+    words = texts(chart)
     assert "not\nrun" in words and "1 of 2\nseeds" in words
     assert any("Half-filled" in text for text in words)
     half = [line for line in figure.axes[0].get_lines() if line.get_fillstyle() == "left"]
@@ -165,7 +127,7 @@ def test_a_plan_tells_what_is_unfinished_from_what_is_no_part_of_the_study() -> 
             for seed in (1, 2, 3)
         ]
     )
-    chart = figure_2_chart(frame, FIGURE_2, plan)
+    chart = figure_2(frame, plan)
     notes = chart.panels[0].tick_notes
     assert notes == {
         7: "2 of 3\nseeds",
@@ -174,23 +136,23 @@ def test_a_plan_tells_what_is_unfinished_from_what_is_no_part_of_the_study() -> 
         60: "not in\nstudy",
         100: "not in\nstudy",
     }
-    assert set(chart.missing) == {7, 15, 30}
+    assert set(chart.missing) == {"7 languages", "15 languages", "30 languages"}
 
 
 def test_unpaired_seeds_do_not_enter_a_change() -> None:
     frame = FRAMES["usual"].filter(~((polars.col("n_languages") == 7) & (polars.col("seed") == 3)))
-    chart = figure_2_chart(frame, FIGURE_2)
+    chart = figure_2(frame)
     points = {point.x: point for point in chart.panels[0].series[0].points}
     assert set(points[60].seeds) == {1, 2}
     assert not points[60].complete
 
 
 def test_controls_get_panels_of_their_own() -> None:
-    chart = figure_2_chart(TWO_SEEDS_WITH_GAPS, FIGURE_2)
+    chart = figure_2(TWO_SEEDS_WITH_GAPS)
     assert len(chart.rows) == 3 and len(chart.rows[2]) == 3
-    words = texts(xlmr_figure_2(TWO_SEEDS_WITH_GAPS, FIGURE_2))
+    words = texts(figure_2(TWO_SEEDS_WITH_GAPS))
     assert {"fixed\nwidth", "equal\nexposure", "one\ntokenizer"} <= set(words)
-    assert figure_2_chart(FRAMES["usual"], FIGURE_2).absent_blocks == (
+    assert figure_2(FRAMES["usual"]).absent_blocks == (
         "equal exposure",
         "one tokenizer",
     )
@@ -198,16 +160,16 @@ def test_controls_get_panels_of_their_own() -> None:
 
 def test_without_xnli_the_gain_over_the_unigram_stands_in() -> None:
     frame = FRAMES["no XNLI, real text"]
-    words = texts(xlmr_figure_2(frame, FIGURE_2))
+    words = texts(figure_2(frame))
     assert "XNLI not measured on this source" in words
     assert not any("synthetic" in word for word in words)
     assert any("gain over the unigram" in word for word in words)
-    assert measured(frame)["all"][30] < 0
+    assert measured(figure_2(frame))["all"][30] < 0
 
 
 def test_part_synthetic_is_marked() -> None:
     frame = frames.results(synthetic=False).with_columns(synthetic=polars.col("task") == "xnli")
-    assert "partly synthetic text" in texts(xlmr_figure_2(frame, FIGURE_2))
+    assert "partly synthetic text" in texts(figure_2(frame))
 
 
 def test_models_that_do_not_beat_the_unigram_are_named() -> None:
@@ -217,16 +179,16 @@ def test_models_that_do_not_beat_the_unigram_are_named() -> None:
         .then(polars.col("value") + 3)
         .otherwise(polars.col("value"))
     )
-    words = " ".join(texts(xlmr_figure_2(frame, FIGURE_2)))
+    words = " ".join(texts(figure_2(frame)))
     assert "Not better than the own-language unigram" in words
-    assert "at 100 languages" in words
+    assert "on the seven: 100 languages." in words
 
 
 def test_languages_not_pretrained_on_are_marked() -> None:
     frame = FRAMES["usual"].with_columns(
         seen=~((polars.col("language") == "ur") & (polars.col("n_languages") == 7))
     )
-    words = texts(xlmr_figure_2(frame, FIGURE_2))
+    words = texts(figure_2(frame))
     assert "†" in words
     assert any("not pretrained on" in word for word in words)
 
@@ -235,52 +197,56 @@ def test_absent_languages_are_not_claimed() -> None:
     frame = FRAMES["usual"].filter(
         polars.col("language").is_null() | (polars.col("language") != "sw")
     )
-    words = texts(xlmr_figure_2(frame, FIGURE_2))
+    words = texts(figure_2(frame))
     assert "low-resource\n(ur)" in words and "all 6 of\nthe seven" in words
 
 
 def test_figure_4_names_the_widths_and_the_relief() -> None:
-    chart = figure_4_chart(FRAMES["usual"], FIGURE_4)
+    chart = figure_4(FRAMES["usual"])
     assert chart.panels[0].ticks == (7, 30, 100)
-    assert chart.panels[0].tick_labels == {7: "64", 30: "64 → 80", 100: "64 → 96"}
+    assert chart.panels[0].tick_texts == {
+        7: "7\n64",
+        30: "30\n64 → 80",
+        100: "100\n64 → 96",
+    }
     published = [series for series in chart.panels[0].series if series.kind == "published"]
     assert [len(series.points) for series in published] == [3, 3]
     relief = chart.panels[3]
     assert relief.ticks == (30, 100), "at 7 languages both blocks are the same cell"
     by_kind = {series.kind: {p.x: p.mean for p in series.points} for series in relief.series}
     assert by_kind["published"] == {30: pytest.approx(0.61), 100: pytest.approx(2.23)}
-    changes = measured(FRAMES["usual"], 0, 4)
+    changes = measured(figure_4(FRAMES["usual"]))
     assert by_kind["measured"][100] == pytest.approx(changes["wider"][100] - changes["fixed"][100])
-    assert "fixed width\n(H = 64)" in texts(xlmr_figure_4(FRAMES["usual"], FIGURE_4))
+    assert "fixed width\n(H = 64)" in texts(figure_4(FRAMES["usual"]))
 
 
 def test_two_cells_for_one_point_are_an_error() -> None:
     frame = FRAMES["usual"]
     twin = frame.with_columns(cell=polars.col("cell") + "-twin")
     with pytest.raises(FigureError, match="two cells for 7 languages and seed 1"):
-        figure_2_chart(polars.concat([frame, twin]), FIGURE_2)
+        figure_2(polars.concat([frame, twin]))
 
 
 def test_a_missing_block_is_named_with_those_there() -> None:
     frame = FRAMES["usual"].filter(polars.col("block") == "untrained")
     with pytest.raises(FigureError, match=r"'fixed width'.*only 'untrained'"):
-        figure_2_chart(frame, FIGURE_2)
+        figure_2(frame)
 
 
 def test_a_frame_that_is_none_is_an_error() -> None:
     with pytest.raises(FigureError, match="no column value"):
-        figure_2_chart(FRAMES["usual"].drop("value"), FIGURE_2)
+        figure_2(FRAMES["usual"].drop("value"))
     with pytest.raises(FigureError, match="no rows"):
-        figure_2_chart(FRAMES["usual"].clear(), FIGURE_2)
+        figure_2(FRAMES["usual"].clear())
     percent = FRAMES["usual"].with_columns(value=100 * polars.col("value"))
     with pytest.raises(FigureError, match="shares from 0 to 1"):
-        figure_2_chart(percent, FIGURE_2)
+        figure_2(percent)
 
 
 def test_row_order_does_not_matter_and_files_are_equal_byte_for_byte(tmp_path: Path) -> None:
     shuffled = FRAMES["usual"].sample(fraction=1, shuffle=True, seed=5)
-    first = style.save(xlmr_figure_4(FRAMES["usual"], FIGURE_4), tmp_path / "first")
-    second = style.save(xlmr_figure_4(shuffled, FIGURE_4), tmp_path / "second")
+    first = style.save(render(figure_4(FRAMES["usual"])), tmp_path / "first")
+    second = style.save(render(figure_4(shuffled)), tmp_path / "second")
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.suffix
 
@@ -302,8 +268,8 @@ def test_a_block_that_does_not_beat_the_unigram_is_not_hidden_by_a_better_one() 
     )
     value = polars.when(bad).then(3.6).otherwise(polars.col("value"))
     frame = frames.results().with_columns(value=value)
-    note = "Not better than the own-language unigram on the seven at 100 languages"
-    assert any(note in line for line in figure_4_chart(frame, FIGURE_4).footer)
+    note = "Not better than the own-language unigram on the seven: 100 languages"
+    assert any(note in line for line in figure_4(frame).footer)
 
 
 def test_a_control_over_other_numbers_of_languages_is_drawn() -> None:
@@ -311,7 +277,7 @@ def test_a_control_over_other_numbers_of_languages_is_drawn() -> None:
     moved = (polars.col("block") == "equal exposure") & (polars.col("n_languages") == 60)
     count = polars.when(moved).then(42).otherwise(polars.col("n_languages"))
     frame = frame.with_columns(n_languages=count.cast(polars.Int64))
-    chart = figure_2_chart(frame, FIGURE_2)
+    chart = figure_2(frame)
     control = next(s for s in chart.rows[2][0].series if s.block == "equal exposure")
     assert 42 in chart.rows[2][0].ticks and 42 in {point.x for point in control.points}
-    assert "42" in texts(xlmr_figure_2(frame, FIGURE_2))
+    assert "42" in texts(figure_2(frame))
