@@ -13,7 +13,9 @@ function navigation() {
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries.filter((each) => each.isIntersecting)) {
       for (const link of links.values()) link.removeAttribute("aria-current");
-      links.get(entry.target.id).setAttribute("aria-current", "true");
+      const link = links.get(entry.target.id);
+      link.setAttribute("aria-current", "true");
+      nav.scrollLeft = link.offsetLeft - nav.clientWidth / 2;
     }
   }, { rootMargin: "-20% 0px -75% 0px" });
   for (const id of links.keys()) seen.observe(document.getElementById(id));
