@@ -1,5 +1,5 @@
-# One job each: demo, test, test-slow, test-cluster, check, plots, bench, clean. Each makes its own
-# environment first.
+# One job each: demo, test, test-slow, test-cluster, test-browser, check, plots, bench, clean. Each
+# makes its own environment first.
 #
 #   make demo                     the curse of multilinguality on this machine, with its figure
 #   make demo PYTHON=python3.12   with another interpreter (3.11 to 3.13)
@@ -13,7 +13,7 @@ PYTEST ?= -n 2 --dist loadfile
 
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo plots test test-slow test-cluster check bench clean
+.PHONY: demo plots test test-slow test-cluster test-browser check bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.ready
@@ -23,7 +23,7 @@ plots: $(VENV)/.ready
 	$(VENV)/bin/python -m plots
 
 test: $(VENV)/.ready-dev
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m "not slow and not cluster" $(PYTEST)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m "not slow and not cluster and not browser" $(PYTEST)
 
 test-slow: $(VENV)/.ready-dev
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m "slow and not cluster"
@@ -31,6 +31,10 @@ test-slow: $(VENV)/.ready-dev
 # Starts Slurm's daemons itself; without their packages it fails and says what to install.
 test-cluster: $(VENV)/.ready-dev
 	GRID_TEST_CLUSTER=1 OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m cluster -rs
+
+# Drives Debian's Chromium; without its packages it fails and says what to install.
+test-browser: $(VENV)/.ready-dev
+	GRID_TEST_BROWSER=1 OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m browser -rs
 
 check: $(VENV)/.ready-dev
 	$(VENV)/bin/ruff check .

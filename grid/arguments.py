@@ -23,6 +23,19 @@ def _days(text: str) -> float:
     return days
 
 
+def _hours(text: str) -> float:
+    """`90m`, `2h` or `1.5`: hours."""
+    unit = 60.0 if text.endswith("m") else 1.0
+    try:
+        hours = float(text.removesuffix("m").removesuffix("h")) / unit
+    except ValueError:
+        hours = -1.0
+    if not 0 <= hours < 1e9:
+        told = "expected device hours, such as 2h or 90m"
+        raise argparse.ArgumentTypeError(f"{told}, found {text!r}")
+    return hours
+
+
 ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "study": (("study",), {"metavar": "STUDY", "type": Path, "help": "a study's YAML file"}),
     "cell": (
@@ -124,6 +137,21 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "tasks": (
         ("--tasks",),
         {"action": "store_true", "help": "each task by language, with intervals over seeds"},
+    ),
+    "settle": (
+        ("--settle",),
+        {
+            "action": "store_true",
+            "help": "add seeds for claims that are undecided, the cheapest first",
+        },
+    ),
+    "budget": (
+        ("--budget",),
+        {"metavar": "HOURS", "type": _hours, "help": "device hours for --settle: 2h, 90m"},
+    ),
+    "most_seeds": (
+        ("--most-seeds",),
+        {"metavar": "N", "type": _positive, "help": "seeds that --settle takes a claim to (12)"},
     ),
     "follow": (
         ("--follow",),

@@ -25,7 +25,7 @@ class Command:
 
     does: str
     module: str
-    """Module of grid.commands."""
+    """Module of grid.commands; with a dot, of a package that grid knows by name only."""
     takes: tuple[str, ...]
     """Positional arguments and options, by their names in `grid.arguments`."""
     words: str = ""
@@ -61,10 +61,21 @@ COMMANDS = {
         takes=(*_STUDY, "tasks"),
         several=True,
     ),
+    "claims": Command(
+        does="judge the study's claims on its results; with --settle add seeds until decided",
+        module="claims",
+        takes=(*_STUDY, "settle", "budget", "most_seeds", "workers", "launcher", "dry_run"),
+        several=True,
+    ),
     "show": Command(
         does="print the resolved configuration of a cell, and where each value was written",
         module="studies",
         takes=_CELL,
+    ),
+    "report": Command(
+        does="write one HTML page with all that there is of a study, and print its path",
+        module="plots.report.command",
+        takes=("study", "overrides", *_PLACE),
     ),
     "status": Command(
         does="print what is done, runs with which progress, waits, and failed for which cause",
@@ -227,7 +238,8 @@ def command_parser(name: str) -> argparse.ArgumentParser:
 
 
 def _function(name: str) -> Callable[[argparse.Namespace], int]:
-    module = importlib.import_module(f"grid.commands.{COMMANDS[name].module}")
+    place = COMMANDS[name].module
+    module = importlib.import_module(place if "." in place else f"grid.commands.{place}")
     # A command may be called by a word of Python's own: `import` is `import_`.
     known = name if hasattr(module, name) else f"{name}_"
     function: Callable[[argparse.Namespace], int] = getattr(module, known)

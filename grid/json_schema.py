@@ -11,6 +11,7 @@ import re
 import typing
 from typing import Any
 
+from grid.claims import json_schema as claims
 from grid.execution import ExecutionConfig
 from grid.language_sets import LANGUAGE_PATHS, takes_languages
 from grid.named_sizes import SIZE_PATH, SIZES
@@ -90,6 +91,8 @@ def study_schema() -> dict[str, Any]:
             "part": {"anyOf": [_object(_PART), _ref("axes")]},
             "parts": {"anyOf": [_ref("axes"), _list(_ref("part"), least=1)]},
             "span": _span(),
+            "claim": claims.claim(),
+            **claims.definitions(),
             "values": {
                 "anyOf": [{"type": "array", "minItems": 1}, _ref("span")],
             },
@@ -131,10 +134,7 @@ def _layer() -> dict[str, Any]:
         "claims": {
             "description": "Statements of the publication as testable comparisons.",
             "type": "array",
-            "items": _object(
-                {"says": _TEXT, "source": _TEXT, "expect": {"type": "object"}},
-                required=["says", "expect"],
-            ),
+            "items": _ref("claim"),
         },
     }
 

@@ -54,6 +54,8 @@ class Layers:
     """A study laid together, with origins."""
 
     tree: Node
+    study: Node
+    """What the study's files say, with all their scales."""
     scale: str
     store: Path | None
     """The store that the site file names."""
@@ -99,8 +101,8 @@ def read_layers(
     file: Path, *, scale: str | None, overrides: Sequence[str], site: Path | None
 ) -> Layers:
     """Reads and lays together everything that decides a study. Raises StudyError."""
-    study = _extended(file, ())
-    study, scale = _with_scale(study, scale, file)
+    written = _extended(file, ())
+    study, scale = _with_scale(written, scale, file)
     own = read_site(site)
     if own.placed is not None:
         study = lay(study, own.placed)
@@ -109,13 +111,27 @@ def read_layers(
         change = _override(text, lay(study, top))
         top = lay(top, change)
         study = lay(study, change)
-    return Layers(tree=study, scale=scale, store=own.store, overrides=top, programs=own.programs)
+    return Layers(
+        tree=study,
+        study=written,
+        scale=scale,
+        store=own.store,
+        overrides=top,
+        programs=own.programs,
+    )
 
 
 def scales_of(file: Path) -> list[str]:
     """The scales that a study may be taken at. Raises StudyError."""
     scales = _extended(file, ()).value.get("scales")
     return [] if scales is None or scales.value is None else list(scales.value)
+
+
+def every_scale(study: Node) -> list[Node]:
+    """What a study's files say at each scale, and without one."""
+    base, scales = _without(study, ("scales",)), study.value.get("scales")
+    own = [] if scales is None or scales.value is None else list(scales.value.values())
+    return [base, *(lay(base, scale) for scale in own if scale.value is not None)]
 
 
 def lay(base: Node, top: Node) -> Node:

@@ -21,12 +21,12 @@ def origins_frame(study: "Study", cell: Cell) -> "polars.DataFrame":
 
     shared, point = _written(study, cell)
     rows = []
-    for path, value in _leaves(cell.config, ""):
+    for path, value in leaves(cell.config):
         rows.append(
             {
                 "key": path,
                 "written": _origin(study, path, shared, point),
-                "value": _text(value),
+                "value": text(value),
             }
         )
     return polars.DataFrame(rows)
@@ -44,7 +44,8 @@ def _written(study: "Study", cell: Cell) -> tuple[Node, Point]:
     raise StudyError(f"cell {cell.id} is not in the block {block.name!r}")
 
 
-def _leaves(config: Any, path: str) -> list[tuple[str, Any]]:
+def leaves(config: Any, path: str = "") -> list[tuple[str, Any]]:
+    """Every value of a configuration with its path, parts within it too."""
     if is_dataclass(config):
         names = {field.name: getattr(config, field.name) for field in fields(config)}
     elif isinstance(config, dict) and config:
@@ -52,7 +53,7 @@ def _leaves(config: Any, path: str) -> list[tuple[str, Any]]:
     else:
         return [(path, config)]
     dotted = f"{path}." if path else ""
-    return [leaf for name, value in names.items() for leaf in _leaves(value, f"{dotted}{name}")]
+    return [leaf for name, value in names.items() for leaf in leaves(value, f"{dotted}{name}")]
 
 
 def _origin(study: "Study", path: str, shared: Node, point: Point) -> str:
@@ -68,7 +69,8 @@ def _origin(study: "Study", path: str, shared: Node, point: Point) -> str:
     return "default"
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A value for people: a list with how many it holds."""
     if isinstance(value, list):
         return f"{len(value)}: {' '.join(str(item) for item in value)}"
     if isinstance(value, bool):

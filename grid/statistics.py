@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 CONFIDENCE = 0.95
 
@@ -36,6 +37,7 @@ def paired_differences(values: Mapping[int, float], base: Mapping[int, float]) -
     return {seed: values[seed] - base[seed] for seed in sorted(values.keys() & base.keys())}
 
 
+@cache
 def t_quantile(probability: float, degrees: float) -> float:
     """The `probability` quantile of Student's t with `degrees` degrees of freedom.
 
@@ -49,21 +51,21 @@ def t_quantile(probability: float, degrees: float) -> float:
     if probability < 0.5:
         return -t_quantile(1 - probability, degrees)
     low, high = 0.0, 1.0
-    while _t_distribution(high, degrees) < probability:
+    while 1 - t_survival(high, degrees) < probability:
         low, high = high, 2 * high
     for _ in range(200):
         middle = (low + high) / 2
-        if _t_distribution(middle, degrees) < probability:
+        if 1 - t_survival(middle, degrees) < probability:
             low = middle
         else:
             high = middle
     return (low + high) / 2
 
 
-def _t_distribution(t: float, degrees: float) -> float:
-    """P(T <= t) for t >= 0: Abramowitz and Stegun 1964, equation 26.7.1."""
-    tail = _incomplete_beta(degrees / (degrees + t * t), degrees / 2, 0.5)
-    return 1 - tail / 2
+def t_survival(t: float, degrees: float) -> float:
+    """P(T > t) of Student's t: Abramowitz and Stegun 1964, equation 26.7.1."""
+    tail = _incomplete_beta(degrees / (degrees + t * t), degrees / 2, 0.5) / 2
+    return tail if t >= 0 else 1 - tail
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:

@@ -4,7 +4,7 @@
     work/<stage>/<key>/             state from which an unfinished stage can go on
     work/<stage>/<key>.lease/       who works on it (grid/lease.py)
     attempts/<stage>/<key>/<n>/     job.json, log, progress.jsonl, outcome.json of the nth attempt
-    studies/<study>/<scale>/        plan, results, figures
+    studies/<study>/<scale>/        plan, results, figures, report
     checksums.json                  a cache: checksums of source files
 
 <k2> is the first two digits of the key's hash, so that no folder grows beyond measure. What is

@@ -163,12 +163,14 @@ class Studies:
         return plan.graph
 
     def _publish(self, graphs: "Sequence[Graph]", report: "Report") -> None:
-        """Writes each study's results; the report is told if they cannot be written."""
+        """Writes each study's results and verdicts; the report is told if that cannot be."""
+        from grid.claims import record
         from grid.results import publish
 
         for study, graph in zip(self.studies, graphs, strict=True):
             try:
                 publish(study, graph)
+                record.publish(study)
             except StoreError as error:  # what ran and what failed is still to be told
                 report.unwritten = str(error)
 

@@ -4,29 +4,31 @@ study = grid.load("studies/curse_of_multilinguality.yaml", scale="smoke")
 study.plan()      # a polars frame, one row for each cell
 study.run()       # runs what is missing
 study.results()   # a polars frame, one row for each score
+study.verdicts()  # what the results say of its claims
 """
 
 import importlib.util
 import os
 import pkgutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grid.axes import Block, choose_blocks, read_blocks, read_replicates
 from grid.cell import Cell, Expansion, expand
+from grid.claims import added_seeds
+from grid.claims.declaration import Claim, read_claims
 from grid.errors import StudyError
 from grid.execution import ExecutionConfig
 from grid.language_sets import LanguageSets
-from grid.layers import Layers, read_layers, read_site
+from grid.layers import Layers, every_scale, read_layers, read_site
 from grid.programs import Program
 from grid.schema import check
 from grid.tree import (
     COMMAND_LINE,
     Node,
-    expect_keys,
     expect_list,
     expect_mapping,
     expect_path,
@@ -39,21 +41,14 @@ from model.errors import InputError
 if TYPE_CHECKING:
     import polars
 
+    from grid.claims import Verdicts
+    from grid.claims.points import BoundClaim
     from grid.graph import Graph, StageId
     from grid.launch.report import Report
     from grid.plan import Plan
     from grid.store import Store
 
 DEFAULT_STORE = "runs"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A statement of the paper as a testable comparison."""
-
-    says: str
-    source: str | None = None
-    expect: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +63,9 @@ class Study:
     scale: str
     store: Path
     seeds: tuple[int, ...]
+    """Those declared, then those that were added to settle its claims."""
+    declared_seeds: int
+    """How many there were when its claims were first looked at."""
     blocks: tuple[Block, ...]
     """Those that are run."""
     paths: tuple[str, ...]
@@ -105,12 +103,27 @@ class Study:
         """The `cell` that all blocks share."""
         return self.tree.value.get("cell") or Node({}, self.tree.origin)
 
+    @cached_property
+    def bound_claims(self) -> "tuple[BoundClaim, ...]":
+        """The claims with the cells that they mean at this scale. Raises StudyError."""
+        from grid.claims.points import bind
+
+        return bind(self)
+
+    def with_seeds(self, seeds: Sequence[int]) -> "Study":
+        """The same study with other seeds, of which the first are those that it declares."""
+        return replace(self, seeds=tuple(seeds))
+
     @property
     def notes(self) -> list[str]:
-        """What a reader of the plan should know of the blocks: how many points `where` dropped."""
-        return [
+        """What a reader of the plan should know: points that `where` dropped, seeds added."""
+        notes = [
             f"block {block.name!r}: {dropped}" for block in self.blocks for dropped in block.dropped
         ]
+        added = self.seeds[self.declared_seeds :]
+        if added:
+            notes.append(f"added to settle its claims: seeds {', '.join(map(str, added))}")
+        return notes
 
     @property
     def folder(self) -> Path:
@@ -196,6 +209,12 @@ class Study:
 
         return collect(self, self.graph())
 
+    def verdicts(self) -> "Verdicts":
+        """The verdicts on its claims by what is finished; a run keeps them in `folder`."""
+        from grid.claims.record import verdicts_on
+
+        return verdicts_on(self, self.results())
+
 
 def load(
     file: str | Path,
@@ -225,8 +244,12 @@ def load(
             )
     study = _from_layers(path, layers, choose_store(store, layers.store))
     _refuse_idle_overrides(study, layers)
-    # Every mistake of any cell is told now, before anything runs.
+    # Every mistake of any cell or claim is told now, before anything runs.
     _ = study.cells
+    if study.claims:
+        from grid.claims.misspelt import refuse_misspelt
+
+        refuse_misspelt(study.bound_claims, every_scale(layers.study), study.sets)
     return study
 
 
@@ -245,27 +268,41 @@ def _from_layers(path: Path, layers: Layers, store: Path) -> Study:
     top = layers.tree.value
     sets = LanguageSets(top.get("language_sets"))
     blocks = read_blocks(top.get("axes"), layers.tree, sets)
-    seed = layers.tree.find(("cell", "seed"))
-    own_seed = 1 if seed is None else check(seed, int, "cell.seed")
-    return Study(
+    study = Study(
         name=path.stem,
         file=path,
         title=_text(top, "title") or path.stem,
         source=_text(top, "source"),
         scale=layers.scale,
         store=store,
-        seeds=tuple(read_replicates(top.get("replicates"), own_seed)),
+        seeds=(),
+        declared_seeds=0,
         blocks=tuple(choose_blocks(blocks, top.get("blocks"))),
         paths=tuple(dict.fromkeys(path for block in blocks for path in block.paths)),
         figures=_declared(top.get("figures"), "figure", _drawings("plots.figures")),
         tables=_declared(top.get("tables"), "table", _drawings("plots.tables.published")),
-        claims=_claims(top.get("claims")),
+        claims=read_claims(top.get("claims"), sets),
         locations=_locations(top.get("locations")),
         execution=_execution(top.get("execution")),
         programs=layers.programs,
         tree=layers.tree,
         sets=sets,
     )
+    return _with_seeds(study, layers)
+
+
+def _with_seeds(study: Study, layers: Layers) -> Study:
+    """The study with its seeds: declared, and added in its store unless the call sets them."""
+    seed = layers.tree.find(("cell", "seed"))
+    own_seed = 1 if seed is None else check(seed, int, "cell.seed")
+    declared = tuple(read_replicates(layers.tree.find(("replicates",)), own_seed))
+    set_now = layers.overrides.value.keys() & {"replicates"}
+    found = None if set_now else added_seeds.read(study.folder)
+    if found is None:
+        return replace(study, seeds=declared, declared_seeds=len(declared))
+    added = tuple(seed for seed in found.added if seed not in declared)
+    first = min(found.declared, len(declared))
+    return replace(study, seeds=declared + added, declared_seeds=first)
 
 
 def _text(top: Mapping[str, Node], key: str) -> str:
@@ -293,25 +330,6 @@ def _drawings(package: str) -> list[str]:
     spec = importlib.util.find_spec(package)
     folders = spec.submodule_search_locations if spec is not None else None
     return sorted(module.name for module in pkgutil.iter_modules(folders))
-
-
-def _claims(node: Node | None) -> tuple[Claim, ...]:
-    claims = []
-    for number, item in enumerate(expect_list(node, "claims") if node and node.value else []):
-        key = f"claims[{number}]"
-        mapping = expect_keys(item, key, ("says", "source", "expect"))
-        for required in ("says", "expect"):
-            if required not in mapping:
-                raise fail(item, key, f"expected `{required}`")
-        source = mapping.get("source")
-        claims.append(
-            Claim(
-                says=expect_text(mapping["says"], f"{key}.says"),
-                source=None if source is None else expect_text(source, f"{key}.source"),
-                expect=Node(expect_mapping(mapping["expect"], f"{key}.expect")).plain(),
-            )
-        )
-    return tuple(claims)
 
 
 def _locations(node: Node | None) -> dict[str, str]:

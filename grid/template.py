@@ -172,7 +172,7 @@ class Template:
             if path in point:
                 result[path] = written(point[path])
                 continue
-            value = _value(config, path)
+            value = value_at(config, path)
             result[path] = self.sets.name(value) if isinstance(value, list) else value
         return result
 
@@ -303,7 +303,8 @@ def _replaced(tree: Node, path: Sequence[str], node: Node) -> Node:
     return Node({**tree.value, path[0]: inner}, tree.origin)
 
 
-def _value(config: CellConfig, path: str) -> Any:
+def value_at(config: CellConfig, path: str) -> Any:
+    """The value of a cell at an axis path; None where its task or command is not there."""
     if path == SIZE_PATH:
         return size_of(config.encoder)
     if path.startswith(("tasks.", "commands.")):

@@ -160,7 +160,10 @@ def chart(
     measured = f"Measured: study {study}, scale {scale}, source {sources(used)}; "
     measured += _told_seeds(seeds, points)
     if any(not point.complete for point in points):
-        notes = [*notes, "Half-filled marks have fewer seeds than the study plans."]
+        notes = [
+            *notes,
+            "Half-filled marks have fewer seeds than the study plans; how many stands below.",
+        ]
     if any(point.unseen for point in points):
         notes = [*notes, "† holds a language that the model was not pretrained on."]
     facts: dict[str, Any] = {

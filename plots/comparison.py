@@ -10,8 +10,6 @@ from plots import measures
 from plots.chart import (
     LEVEL,
     MEASURED,
-    NOT_PLANNED,
-    NOT_RUN,
     PUBLISHED,
     STATED,
     THIN,
@@ -23,6 +21,7 @@ from plots.chart import (
 )
 from plots.common import ALL, NO_XNLI, Group, label, mean_level
 from plots.measures import ACCURACY, BITS_PER_BYTE, GAIN, MAJORITY, Axis, Found, Metric, Results
+from plots.missing import missing
 from plots.published import points, published
 
 
@@ -133,12 +132,16 @@ class Comparison:
             return f"{self.axis.label}: relative, measured, published"
         return self.axis.label
 
-    @property
-    def change_from(self) -> str:
-        values = [x for x in self.ticks if x in self._own] or self._own or list(self.ticks)
+    def first(self, metric: Metric) -> X:
+        """Where changes start: the first place at which a line, or `start`, has values."""
+        lines = self.lines if self.start is None else (self.start,)
+        values = {x for line in lines for x in self.found(line, metric)}
+        return next(iter(self.axis.sorted(values) or self._own or self._paper))
+
+    def change_from(self, metric: Metric) -> str:
         if self.relative:
             return "change from the smallest"
-        return f"change from {self.axis.phrase.format(self.axis.text(values[0]))}"
+        return f"change from {self.axis.phrase.format(self.axis.text(self.first(metric)))}"
 
     # Series.
 
@@ -147,11 +150,12 @@ class Comparison:
     ) -> list[tuple[Line, Series]]:
         """Every line's levels or, with `change`, its differences from the first point."""
         start = None if self.start is None else self.found(self.start, metric)
+        first = self.first(metric)
         made = []
         for line in self.lines:
             values, results = self.found(line, metric), self.of(line)
             if change:
-                base = measures.first_of(values, start)
+                base = dict.fromkeys(values, (start or values).get(first, {}))
                 of = measures.difference_points(results, self.axis, values, base)
             else:
                 of = measures.level_points(results, self.axis, values)
@@ -172,16 +176,17 @@ class Comparison:
     def published_series(self, *, change: bool = False, named: bool = False) -> list[Series]:
         """What the paper has of each line: what its figure shows, and what its text states."""
         starts = {} if self.start is None else self.of_paper(self.start)
+        measured_from = self.first(self.main_metric)
         series = []
         for line in self.lines:
             for drawn, kind in ((True, PUBLISHED), (False, STATED)):
                 values = self.of_paper(line, drawn=drawn)
                 begun = (starts if drawn else {}) or values
-                first = next(iter(begun), None)
                 of = points(values)
-                if change and first is not None:
+                if change and begun:
+                    first = measured_from if measured_from in begun else next(iter(begun))
                     of = points(values, dict.fromkeys(values, begun[first]))
-                    of = of if drawn else of[1:]
+                    of = tuple(point for point in of if drawn or point.x != first)
                 name = line.label or label(line.group, list(line.group.languages))
                 series.append(
                     Series(
@@ -206,45 +211,25 @@ class Comparison:
         message: str = "",
     ) -> Panel:
         """A panel over this axis; what is missing of the lines that are shown stands under it."""
+        planned = [
+            {self._place(x, self._own) for x in self.of(line).planned(self.axis)}
+            for line, _ in shown
+        ]
+        of_paper = [] if self.relative else self._paper
+        own = [series for _, series in shown]
         return Panel(
             title=title,
             subtitle=subtitle,
             x_label=self.x_label,
             ticks=self.ticks,
             tick_texts=self.tick_texts,
-            tick_notes=self._notes(shown),
+            tick_notes=missing(self.ticks, own, planned, of_paper, has_plan=self.results.has_plan),
             phrase="{}" if self.relative else self.axis.phrase,
-            series=(*(series for _, series in shown), *(beside or ())),
+            series=(*own, *(beside or ())),
             joined=not self.axis.order,
             zero_line=zero_line,
             message=message,
         )
-
-    def _notes(self, shown: list[tuple[Line, Series]]) -> dict[X, str]:
-        """What is missing at each tick of what the study plans, or else of what was published."""
-        notes: dict[X, str] = {}
-        planned = [
-            {self._place(x, self._own) for x in self.of(line).planned(self.axis)}
-            for line, _ in shown
-        ]
-        of_paper = {} if self.relative else {x: x for x in self._paper}
-        for x in self.ticks:
-            here = [point for _, series in shown for point in series.points if point.x == x]
-            wanted = sum(x in own for own in planned)
-            there = sum(
-                x in own and any(point.x == x for point in series.points)
-                for own, (_, series) in zip(planned, shown, strict=True)
-            )
-            short = [point for point in here if not point.complete]
-            if not here and shown and (wanted or x in of_paper):
-                unknown = not self.results.has_plan or not any(planned)
-                notes[x] = NOT_RUN if wanted or unknown else NOT_PLANNED
-            elif there < wanted:
-                notes[x] = "partly\nrun"
-            elif short:
-                worst = min(short, key=lambda point: (len(point.seeds), point.expected_seeds))
-                notes[x] = f"{len(worst.seeds)} of {worst.expected_seeds}\nseeds"
-        return notes
 
     def main_row(self) -> tuple[Panel, Panel]:
         """Changes beside levels of the accuracy; without one, of the gain over the unigram."""
@@ -252,7 +237,7 @@ class Comparison:
             return self.change(), self.levels()
         gain = self.panel(
             "Change in gain over the unigram",
-            f"bits per byte, {self.change_from}, paired by seed;\nhigher is better",
+            f"bits per byte, {self.change_from(GAIN)}, paired by seed;\nhigher is better",
             self.measured(GAIN, change=True),
             zero_line=True,
         )
@@ -263,7 +248,7 @@ class Comparison:
         stated = "; ×: as its text says" if any(entry.kind == STATED for entry in series) else ""
         return self.panel(
             "Change in XNLI accuracy",
-            f"points, {self.change_from}; filled: measured, paired by seed\n"
+            f"points, {self.change_from(ACCURACY)}; filled: measured, paired by seed\n"
             f"hollow: Conneau et al. 2020, {self.precision}{stated}",
             self.measured(ACCURACY, change=True),
             series,
@@ -273,7 +258,7 @@ class Comparison:
     def levels(self) -> Panel:
         return self.panel(
             "XNLI accuracy",
-            "% correct, fine-tuned in English only; marks as on the left",
+            "% correct, fine-tuned in English only; marks as in the panel before",
             self.measured(ACCURACY),
             [*self.published_series(), *self.baselines()],
         )

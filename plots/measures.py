@@ -52,9 +52,10 @@ class Axis:
     """The languages of the mean at each value, where they are what varies."""
 
     def sorted(self, values: set[X]) -> list[X]:
-        """The values as they stand on the axis."""
+        """The values as they stand on the axis; those that no order tells are last."""
         if self.order:
-            return [value for value in self.order if value in values]
+            known = [value for value in self.order if value in values]
+            return known + sorted(values - set(known), key=str)
         return sorted(values, key=float)
 
 
@@ -256,13 +257,6 @@ def difference_points(
         if differences:
             points.append(_point(x, differences, seeds, results.expected_seeds(axis, x)))
     return tuple(points)
-
-
-def first_of(values: Found, start: Found | None = None) -> Found:
-    """A base for changes from the first x: of the values themselves, or of `start`."""
-    begun = values if start is None else start
-    first = next(iter(begun), None)
-    return {} if first is None else dict.fromkeys(values, begun[first])
 
 
 def before_of(values: Found) -> Found:

@@ -50,14 +50,23 @@ class Entry:
                 **({self.reads: getattr(study, self.reads)()} if self.reads else {}),
             )
         )
-        verdicts = read_verdicts(study.folder)
-        claims = tuple(
-            Judged(
-                verdict=claim.verdict, says=claim.says, effect=claim.told_effect.replace("-", "−")
-            )
-            for claim in (verdicts.of_figure(name) if verdicts else ())
-        )
+        return _with_verdicts(chart, study, name)
+
+
+def _with_verdicts(chart: Chart, study: StudyOutput, name: str) -> Chart:
+    """The chart with what was judged of its claims; a verdict on other results is told as such."""
+    verdicts = read_verdicts(study.folder)
+    judged = verdicts.of_figure(name) if verdicts else ()
+    if verdicts is None or not judged:
+        return chart
+    claims = tuple(
+        Judged(verdict=claim.verdict, says=claim.says, effect=claim.told_effect.replace("-", "−"))
+        for claim in judged
+    )
+    if verdicts.results_sha256 in (None, study.results_sha256()):
         return replace(chart, claims=claims)
+    stale = "The verdicts are on earlier results: run the study again, which judges these."
+    return replace(chart, claims=claims, footer=(stale, *chart.footer))
 
 
 FIGURES = {

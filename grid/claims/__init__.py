@@ -3,8 +3,8 @@
 from grid.claims import read
 verdicts = read(study.folder)     # None before the study's claims have been judged
 
-The rooms: declaration.py reads `expect`; points.py finds the cells that it means; values.py takes
-their values from a results frame; significance.py and judge.py come to a verdict; settle.py adds seeds.
+declaration.py reads `expect`; points.py finds the cells that it means; values.py takes their values
+from a results frame; significance.py and judge.py come to verdicts; settle.py adds seeds.
 """
 
 from grid.claims.verdicts import (

@@ -12,9 +12,11 @@ from typing import Any, TypeVar, cast
 from grid.errors import StoreError
 
 CLAIMS = "claims.json"
+POINTS, BITS_PER_BYTE = "points", "bits/byte"
+"""Units: hundredths of a task's score, and bits a byte of text."""
 HOLDS, FAILS, UNDECIDED, NOT_APPLICABLE = "holds", "fails", "undecided", "not applicable"
 _Made = TypeVar("_Made")
-KINDS = ("above", "below", "on par with", "rises", "falls")
+KINDS = ("above", "below", "on par with", "rises along", "falls along")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class Comparison:
     over: tuple[str, ...]
     """The languages, sorted, that values are means over; of both sides together."""
     unit: str
-    """`points` (percentage points) or `bits/byte`; empty for a metric without one."""
+    """POINTS or BITS_PER_BYTE; empty for a metric without one."""
     margin: float | None
     """What counts as on par, or the smallest effect of interest; in the unit."""
     of: Side
@@ -91,11 +93,18 @@ class Verdict:
         found = self.comparison
         if found is None or found.effect is None:
             return ""
+        digits = 2 if found.unit == POINTS else 3
+
+        def told(value: float) -> str:
+            return f"{round(value, digits) + 0.0:+.{digits}f}"  # no -0.00
+
         unit = f" {found.unit}" if found.unit else ""
         count = len(found.seeds)
         seeds = f"{count} seed" + "s" * (count != 1)
-        between = "" if found.low is None else f"{found.low:+.2f} to {found.high:+.2f}, "
-        return f"{found.effect:+.2f}{unit} ({between}{seeds})"
+        between = ""
+        if found.low is not None and found.high is not None:
+            between = f"{told(found.low)} to {told(found.high)}, "
+        return f"{told(found.effect)}{unit} ({between}{seeds})"
 
 
 @dataclass(frozen=True, kw_only=True)

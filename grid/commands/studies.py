@@ -49,6 +49,8 @@ def conclude(studies: "Sequence[Study]", report: "Report", format: str) -> int:
         return FAILED
     frames = [read_frame(study.folder / RESULTS) for study in studies]
     _print_results(studies, frames, format)
+    for study in studies:
+        _tell_verdicts(study)
     drawn = [
         frame.is_empty() or _draw(study, format)
         for study, frame in zip(studies, frames, strict=True)
@@ -67,7 +69,7 @@ def plan(options: Namespace) -> int:
     studies.check_placement(machine=False)
     plan = studies.priced(options.device_profile)
     frame = plan.frame()
-    width = _width()
+    width = terminal_width()
     if options.format == "table":
         print(plan_text.shown(plan, frame, width))
     else:
@@ -110,7 +112,20 @@ def show(options: Namespace) -> int:
     return DONE
 
 
-def _width() -> int:
+def _tell_verdicts(study: "Study") -> None:
+    """A line for each claim that applies; `claims` prints what they rest on."""
+    from grid.claims import NOT_APPLICABLE, read
+    from grid.tables import fold
+
+    verdicts = read(study.folder)
+    for claim in verdicts.claims if verdicts is not None else ():
+        if claim.verdict != NOT_APPLICABLE:
+            effect = claim.told_effect and f": {claim.told_effect}"
+            for line in fold(f"{claim.verdict}: {claim.says}{effect}", terminal_width()):
+                say(line)
+
+
+def terminal_width() -> int:
     """Columns of the terminal; `tables.WIDTH` where there is none."""
     from grid.tables import WIDTH
 
@@ -166,7 +181,7 @@ def _print_results(
             continue
         note = " (synthetic text)" if frame["synthetic"].all() else ""
         print(f"{study.title}, scale {study.scale}{note}: means over seeds")
-        print(tables.fitted(summary(frame, study.paths), _width()))
+        print(tables.fitted(summary(frame, study.paths), terminal_width()))
         sys.stdout.flush()
 
 
@@ -186,7 +201,7 @@ def _print_tasks(
     for study, long in zip(studies, found, strict=True):
         print(f"{study.title}, scale {study.scale}")
         for title, table in task_results.tables(long, study.paths):
-            print(f"\n{title}\n{tables.fitted(table, _width())}")
+            print(f"\n{title}\n{tables.fitted(table, terminal_width())}")
         if long.is_empty():
             say("no task of this study has been scored in this store yet")
         sys.stdout.flush()

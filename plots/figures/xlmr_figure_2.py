@@ -90,7 +90,7 @@ def _controls(comparison: Comparison) -> tuple[Panel, ...]:
         panels.append(
             controls.panel(
                 f"Controls, {group.name.replace('all', 'all seven')}",
-                f"bits per byte, lower is better;\n{controls.change_from}",
+                f"bits per byte, lower is better;\n{controls.change_from(BITS_PER_BYTE)}",
                 controls.measured(BITS_PER_BYTE, change=True),
                 zero_line=True,
             )

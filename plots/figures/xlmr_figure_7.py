@@ -20,7 +20,7 @@ KIND = Axis(
     column="tokenizer.kind",
     label="tokenizer",
     order=tuple(TOKENIZER),
-    text=lambda kind: TOKENIZER[str(kind)],
+    text=lambda kind: TOKENIZER.get(str(kind), str(kind)),
 )
 PUBLISHED_KINDS: dict[str, X] = {"BPE": "bpe", "SPM": "unigram"}
 

@@ -46,7 +46,7 @@ def tab(folder: Path, *words: str) -> list[str]:
 
 def test_bash_completes_commands_options_files_and_cells(tmp_path: Path) -> None:
     write(tmp_path)
-    assert tab(tmp_path, "re") == ["results", "retry"]
+    assert tab(tmp_path, "re") == ["results", "report", "retry"]
     assert tab(tmp_path, "plan", "o") == ["own.yaml"]
     assert tab(tmp_path, "prune", "own.yaml", "--k") == ["--keep-days"]
     assert tab(tmp_path, "plan", "own.yaml", "--format", "c") == ["csv"]

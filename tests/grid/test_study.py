@@ -291,8 +291,12 @@ def test_a_cell_is_found_by_number_id_or_beginning() -> None:
 
 def test_claims_and_figures_are_kept() -> None:
     study: Study = grid.load(CURSE, scale="smoke")
-    assert study.figures == ("xlmr_figure_2", "xlmr_figure_4")
-    assert study.claims[0].expect["of"] == {"block": "fixed width", "languages": "xlm-100"}
+    assert study.figures == ("xlmr_figure_2", "xlmr_figure_4", "learning_curves")
+    (expected,) = study.claims[0].expect
+    assert expected.kind == "above"
+    assert {path: node.value for path, node in expected.of[0].values.items()} == {
+        "languages": "xlm-15"
+    }
 
 
 def test_plan_has_a_row_for_each_cell() -> None:

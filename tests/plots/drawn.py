@@ -18,7 +18,8 @@ def texts(chart: Chart, layout: Layout = PAGE) -> list[str]:
 
 
 def visible(figure: Figure) -> Iterator[Text]:
-    FigureCanvasAgg(figure).draw()
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
     # Matplotlib keeps labels of ticks that lie outside the axes' limits, and does not draw them.
     unseen = set()
     for axes in figure.axes:

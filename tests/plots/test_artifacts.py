@@ -103,7 +103,7 @@ def test_the_sidecar_names_keys_and_revision_and_the_figure_its_verdicts(
         study="sampling_alpha",
         scale="laptop",
         judged_at="2026-01-01T00:00:00+00:00",
-        results_sha256=None,
+        results_sha256="0" * 64,
         seeds=(1, 2, 3),
         alpha=0.05,
         procedure="as documented",
@@ -122,6 +122,7 @@ def test_the_sidecar_names_keys_and_revision_and_the_figure_its_verdicts(
             "effect": "−2.00 points (−3.24 to −0.76, 3 seeds)",
         }
     ]
+    assert "verdicts are on earlier results" in beside["footer"][0]
 
 
 def test_a_single_column_has_files_of_its_own(
