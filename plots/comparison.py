@@ -258,7 +258,7 @@ class Comparison:
     def levels(self) -> Panel:
         return self.panel(
             "XNLI accuracy",
-            "% correct, fine-tuned in English only; marks as in the panel before",
+            "% correct, fine-tuned in English only; marks as before",
             self.measured(ACCURACY),
             [*self.published_series(), *self.baselines()],
         )
