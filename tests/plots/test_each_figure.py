@@ -169,7 +169,7 @@ def test_learning_curves_are_means_over_seeds_named_by_what_varies() -> None:
     chart = drawn("learning_curves", frame)
     assert [panel.title for panel in chart.panels] == ["Alpha", "Tokenizer alpha"]
     lines = [entry for entry in chart.panels[0].series if entry.kind == CURVE]
-    assert [entry.label for entry in lines] == ["alpha 0.01", "alpha 0.3", "alpha 0.7", "alpha 1"]
+    assert [entry.label for entry in lines] == ["alpha 0.01", "alpha 0.3", "alpha 0.7", "alpha 1.0"]
     point = lines[0].points[50]
     assert set(point.seeds) == {1, 2, 3}
     assert point.mean == pytest.approx(sum(point.seeds.values()) / 3)
