@@ -31,8 +31,10 @@ class SyntheticConfig:
     cognates: float = 0.5
     """Probability that a branch keeps its family's word; a language keeps its branch's with the
     square root of it. 0 ends borrowing between languages, too."""
-    loanwords: float = 0.1
-    """Share of content words that are international: one form, spelt in each script."""
+    loanwords: float = 0.2
+    """Share of content words that are international, as names are: one form in every script."""
+    syllables: float = 2.3
+    """Mean syllables of a content word, which has one to three."""
     shared_meaning: bool = True
     """False deals words to concepts at random in each language: a cognate then misleads."""
     seed: int = 0
@@ -54,6 +56,7 @@ class SyntheticConfig:
         for name in ("cognates", "loanwords"):
             value = getattr(self, name)
             _require(0 <= value <= 1, f"corpus.synthetic.{name}", "0 to 1", value)
+        _require(1 <= self.syllables <= 3, "corpus.synthetic.syllables", "1 to 3", self.syllables)
 
 
 @dataclass(kw_only=True)

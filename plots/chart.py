@@ -119,7 +119,7 @@ class Chart:
         for panel in self.panels:
             for x, note in panel.tick_notes.items():
                 text = " ".join(note.split())
-                place = panel.phrase.format(panel.tick_text(x).partition("\n")[0])
+                place = panel.phrase.format(panel.tick_text(x).strip().partition("\n")[0])
                 if note != NOT_PLANNED and text not in found.setdefault(place, []):
                     found[place].append(text)
         return {place: notes for place, notes in found.items() if notes}

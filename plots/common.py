@@ -5,7 +5,7 @@ from typing import Any
 
 import polars
 
-from plots.chart import Chart, Panel, Point, X
+from plots.chart import NOT_PLANNED, NOT_RUN, Chart, Panel, Point, X
 from plots.errors import FigureError
 from plots.measures import BITS_PER_BYTE, UNIGRAM, Axis, Metric, Results, rows_of
 
@@ -164,6 +164,9 @@ def chart(
             *notes,
             "Half-filled marks have fewer seeds than the study plans; how many stands below.",
         ]
+    hatched = {NOT_RUN, NOT_PLANNED}
+    if any(hatched & set(panel.tick_notes.values()) for row in rows for panel in row):
+        notes = [*notes, "Hatched: not run, or not in the study; nothing was measured there."]
     if any(point.unseen for point in points):
         notes = [*notes, "† holds a language that the model was not pretrained on."]
     facts: dict[str, Any] = {

@@ -124,7 +124,9 @@ class Comparison:
             return {x: self.axis.text(x) + under.get(x, "") for x in self.ticks}
         own = {self._place(x, self._own): self.axis.text(x) for x in self._own}
         paper = {self._place(x, self._paper): self.axis.text(x) for x in self._paper}
-        return {x: f"×{x:g}\n{own.get(x, '–')}\n{paper.get(x, '–')}" for x in self.ticks}
+        # A size of the study's alone stands between the ratios, for which there is no room then.
+        ratio = {x: f"×{x:g}" for x in paper}
+        return {x: f"{ratio.get(x, '')}\n{own.get(x, '')}\n{paper.get(x, '')}" for x in self.ticks}
 
     @property
     def x_label(self) -> str:
@@ -258,7 +260,7 @@ class Comparison:
     def levels(self) -> Panel:
         return self.panel(
             "XNLI accuracy",
-            "% correct, fine-tuned in English only; marks as in the panel before",
+            "% correct, fine-tuned in English only; marks as before",
             self.measured(ACCURACY),
             [*self.published_series(), *self.baselines()],
         )

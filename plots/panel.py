@@ -18,6 +18,8 @@ BEYOND = 0.3
 """How far, in shares of the range of means, an interval may stretch a panel before it is cut."""
 MANY, ROWS = 8, 3
 """More ticks than these stand in rows, this many at most, where one row is too short for them."""
+LETTER_INCHES, GAP_INCHES, LEAST = 0.0079, 0.035, 5.4
+"""A letter's width at one point of size, the gap between texts of ticks, and their least size."""
 NOTE_INCHES = 0.38
 """What a note under a tick takes; where ticks are closer, it is short."""
 NOTHING = (NOT_RUN, NOT_PLANNED)
@@ -108,8 +110,9 @@ def _category_axis(axes: Axes, panel: Panel, inches: tuple[float, float]) -> dic
     axes.set_xlim(-(margin := 0.42 if len(texts) <= 2 * MANY else 0.8), len(texts) - 1 + margin)
     axes.set_xticks(range(len(places)), texts)
     longest = max(len(line) for text in texts for line in text.split("\n"))
-    if rows > 1 or len(texts) * longest * 0.062 > inches[0]:
-        axes.tick_params(axis="x", labelsize=style.TINY)
+    room = (inches[0] / len(texts) - GAP_INCHES) / max(longest, 1) / LETTER_INCHES
+    fitting = style.TINY if rows > 1 else max(LEAST, min(style.LABEL, room))
+    axes.tick_params(axis="x", labelsize=fitting)
     # Moved down in turn where one row is too short; left out where all rows are.
     for index, text in enumerate(axes.get_xticklabels()):
         text.set_y(-(index // step % rows) * ROW_INCHES / inches[1])

@@ -19,7 +19,7 @@ VERDICT_LETTER = 0.058
 """Inches that a letter of a verdict's word takes."""
 CHARACTERS = 19.7
 """Of small text in an inch."""
-HEADLINE_CHARACTERS, HEADING_CHARACTERS, SUBTITLE_CHARACTERS = 11.4, 13.9, 20.8
+HEADLINE_CHARACTERS, HEADING_CHARACTERS, SUBTITLE_CHARACTERS = 11.4, 13.9, 21.6
 """Of a figure's title, of a panel's and of its subtitle in an inch."""
 
 

@@ -22,9 +22,9 @@ ALONG = ("rises along", "falls along")
 VERBS = (*VERSUS, *ALONG)
 MILESTONE = "milestone"
 FIRST, LAST = "first", "last"
-"""Values of an axis by their place: the first and the last that the block has."""
+"""Values of an axis, or points of a block, by their place."""
 _MEASURED = ("metric", "over", "regime", MILESTONE)
-_POINT = ("block", "text", "averaged")
+_POINT = ("block", "text", "averaged", "point")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,8 @@ class Point:
     """The text that its cells are trained on: a source, or what a generated one is made after."""
     averaged: tuple[str, ...]
     """Axis paths whose points count together, as one mean."""
+    place: str | None
+    """FIRST or LAST of the points that the rest leaves; None: all of them."""
     measure: Measure
     node: Node
     key: str
@@ -189,6 +191,7 @@ class _Reader:
             values=values,
             text=_optional(mapping.get("text"), f"{key}.text"),
             averaged=tuple(expect_text(path, f"{key}.averaged") for path in paths if path),
+            place=_place(mapping.get("point"), f"{key}.point"),
             measure=measure,
             node=node,
             key=key,
@@ -207,6 +210,12 @@ class _Reader:
             if name in mapping
         }
         return replace(shared, **own)  # type: ignore[arg-type]
+
+
+def _place(node: Node | None, key: str) -> str | None:
+    if node is not None and node.value not in (FIRST, LAST):
+        raise fail(node, key, f"expected {FIRST} or {LAST}, found {found(node)}")
+    return None if node is None else str(node.value)
 
 
 def _regime(node: Node, key: str) -> str:

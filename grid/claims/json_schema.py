@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from grid.claims.declaration import ALONG, MILESTONE, VERSUS
+from grid.claims.declaration import ALONG, FIRST, LAST, MILESTONE, VERSUS
 from grid.claims.metrics import METRICS
 from model.languages import SETS
 from model.task_config import REGIMES
@@ -88,6 +88,7 @@ def definitions() -> dict[str, Any]:
                 **_MEASURED,
                 "block": {**_TEXT, "description": "The block's name."},
                 "text": {**_TEXT, "description": "A source, or what generated text is made after."},
+                "point": {"description": "Of those that are left.", "enum": [FIRST, LAST]},
                 "averaged": {
                     "description": "Axes whose points count together, as one mean.",
                     **_one_or_more(_TEXT),

@@ -249,7 +249,7 @@ class _Binder:
                 told = f"block {point.block!r} has no point there with {path} {_shown(node)}"
                 raise Absent(f"{told}, but {there}", point, path)
             rows = kept
-        return rows
+        return rows if point.place is None else [rows[0 if point.place == FIRST else -1]]
 
     def block(self, point: Point) -> list[_Row]:
         members = self.study.expansion.members
@@ -307,13 +307,19 @@ class _Binder:
         kept = [set(row.cell.config.pretraining.milestones or ()) for row in rows]
         return sorted(set.intersection(*kept))
 
+    def varied(self, point: Point) -> list[str]:
+        """The axis paths that differ between the points of a block."""
+        rows = [row.cell.coordinates for row in self.block(point)]
+        return [path for path in rows[0] if len({str(row[path]) for row in rows}) > 1]
+
     def name(self, point: Point, row: _Row, milestone: int | None) -> str:
         """For people: what the point says, with the values that it came to."""
         coordinates = row.cell.coordinates
         parts = [point.block]
         if point.text is not None:
             parts.append(point.text)
-        parts += [_named(path, coordinates[path]) for path in point.values]
+        told = [*point.values, *(self.varied(point) if point.place is not None else ())]
+        parts += [_named(path, coordinates[path]) for path in dict.fromkeys(told)]
         parts += [f"mean over {path}" for path in point.averaged]
         measure: Measure = point.measure
         if "metric" in self.tells:

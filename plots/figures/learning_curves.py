@@ -15,6 +15,8 @@ from plots.errors import FigureError
 from plots.material import Material
 
 IDENTITY = {"number", "cell", "blocks", "block", "seed"}
+FEW = 6
+"""Lines whose labels have room for the names of their numbers."""
 SHADES = 6
 """Roles `shade 1` to this one: the order of a block's points, from light to dark."""
 
@@ -36,7 +38,7 @@ def learning_curves(material: Material) -> Chart:
             panels.append(
                 Panel(
                     title=block[0].upper() + block[1:],
-                    subtitle="nats a masked token, mean of all languages",
+                    subtitle=f"nats a masked token, mean of all languages{_told_lines(plan)}",
                     x_label="updates of pretraining",
                     series=series,
                 )
@@ -72,7 +74,7 @@ def _series(plan: polars.DataFrame, curves: polars.DataFrame, block: str) -> tup
     step = max(1, len(made) - 1)
     return tuple(
         Series(
-            label=_label(axes, values),
+            label=_label(axes, values, few=len(made) <= FEW),
             role=f"shade {1 + round((SHADES - 1) * index / step)}",
             kind=CURVE,
             points=of,
@@ -115,14 +117,21 @@ def _points(curves: polars.DataFrame, seeds: dict[str, int], expected: int) -> t
     )
 
 
-def _label(axes: list[str], values: tuple[Any, ...]) -> str:
-    told = [_told(axis, value) for axis, value in zip(axes, values, strict=True)]
-    return ", ".join(told) if len(", ".join(told)) <= 15 else "\n".join(told)
+def _told_lines(plan: polars.DataFrame) -> str:
+    """What tells the lines apart, where that is more than one thing."""
+    axes = _telling(plan)
+    return f"\nlines: {', '.join(map(_name, axes))}" if len(axes) > 1 else ""
 
 
-def _told(axis: str, value: object) -> str:
-    """`xlm-7`; of a number also what it is: `batch size 48`."""
-    if not isinstance(value, int | float):
-        return str(value)
-    name = axis.split(".")[-1].replace("_", " ")
-    return f"{name} {value:,}" if isinstance(value, int) else f"{name} {value:g}"
+def _label(axes: list[str], values: tuple[Any, ...], *, few: bool) -> str:
+    """`xlm-7`; of a number also what it is, unless many lines leave no room: `batch size 48`."""
+    told = []
+    for axis, value in zip(axes, values, strict=True):
+        text = f"{value:,}" if isinstance(value, int) else str(value)
+        named = few and isinstance(value, int | float)
+        told.append(f"{_name(axis)} {text}" if named else text)
+    return ", ".join(told) if not few or len(", ".join(told)) <= 15 else "\n".join(told)
+
+
+def _name(axis: str) -> str:
+    return axis.split(".")[-1].replace("_", " ")

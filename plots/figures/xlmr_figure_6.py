@@ -62,8 +62,11 @@ def xlmr_figure_6(material: Material) -> Chart:
 
 
 def _thousands(size: X) -> str:
-    """As the paper writes it: 32k."""
-    return f"{float(size) / 1000:g}k" if float(size) >= 1000 else str(size)
+    """As the paper writes it: 32k. Of a few thousand two digits are enough under a tick."""
+    thousands = float(size) / 1000
+    if thousands < 1:
+        return str(size)
+    return f"{thousands:.2g}k" if thousands < 10 else f"{thousands:g}k"
 
 
 def _told_widths(results: Results) -> str:
@@ -74,5 +77,5 @@ def _told_widths(results: Results) -> str:
     rows = frame.select("tokenizer.vocab_size", "encoder.width").drop_nulls().unique().sort(
         "tokenizer.vocab_size"
     )  # fmt: skip
-    found = [f"{width:g}" for width in rows["encoder.width"].to_list()]
-    return f" (widths {', '.join(found)})" if found else ""
+    found = [f"{size:,}: {width:g}" for size, width in rows.iter_rows()]
+    return f" (pieces and width: {', '.join(found)})" if found else ""

@@ -76,9 +76,15 @@ def test_figure_6_keeps_its_capacity() -> None:
     assert all(abs(count / 183.2e6 - 1) <= 0.015 for count in counts)
 
 
+def test_sizes_are_compared_with_the_cells_of_the_study_below() -> None:
+    for name, below in (("xlmr_xl", "xlmr"), ("xlmr_xxl", "xlmr_xl")):
+        smaller, _ = pretrainings(planned(name)).values()
+        assert smaller == list(pretrainings(planned(below)).values())[-1]
+
+
 def test_xl_and_xxl_run_at_the_published_degree_beside_the_smallest_that_fits() -> None:
     for name, degree, smallest in (("xlmr_xl", 2, 1), ("xlmr_xxl", 8, 4)):
-        (row,) = planned(name).frame().iter_rows(named=True)
+        row = planned(name).frame().row(-1, named=True)
         assert row["embedding_rows"] == 250_880
         assert row["tensor_parallel"] == degree
         assert row["smallest_tensor_parallel"] == smallest

@@ -28,11 +28,20 @@ PROFILE, PIECES, BATCH = (
 POINTS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "corpus_sizes": [("corpora", {PROFILE: name}) for name in ("wikipedia", "cc100")],
     "data_source": [("sources", {PROFILE: name}) for name in ("wikipedia", "cc100")],
-    "sampling_alpha": [("alpha", {"sampling.alpha": alpha}) for alpha in (0.01, 0.3, 0.7, 1.0)],
+    "sampling_alpha": [
+        *(
+            ("alpha", {"sampling.alpha": alpha, "tokenizer.alpha": 0.3})
+            for alpha in (0.01, 0.3, 0.7, 1.0)
+        ),
+        *(
+            ("tokenizer alpha", {"sampling.alpha": 0.3, "tokenizer.alpha": alpha})
+            for alpha in (0.01, 0.3, 1.0)
+        ),
+    ],
     "vocabulary_size": [
         (block, {PIECES: size, "encoder.width": width if block == "fixed capacity" else 64})
         for block in ("fixed capacity", "increased capacity")
-        for size, width in ((1000, 88), (1500, 76), (2250, 64))
+        for size, width in ((640, 104), (1100, 96), (1640, 80), (2250, 64))
     ],
     "batch_size_and_tokenization": [
         *(("batch size", {BATCH: size, "tokenizer.kind": "unigram"}) for size in (12, 24, 48)),

@@ -108,22 +108,23 @@ def test_figure_5_shows_every_published_alpha() -> None:
 def test_sizes_that_are_not_the_papers_are_shown_relative_to_the_smallest() -> None:
     chart = drawn("xlmr_figure_6")
     panel = chart.panels[0]
-    assert panel.ticks == (1.0, 1.5, 2.0, 2.25, 4.0, 8.0, 16.0)
-    assert panel.tick_texts[1.0] == "×1\n1k\n32k" and panel.tick_texts[2.0] == "×2\n–\n64k"
+    assert panel.ticks == (1.0, 1.719, 2.0, 2.562, 3.516, 4.0, 8.0, 16.0)
+    assert panel.tick_texts[1.0] == "×1\n640\n32k" and panel.tick_texts[2.0] == "×2\n\n64k"
+    assert panel.tick_texts[1.719] == "\n1.1k\n"
     assert not panel.tick_notes, "no size of the paper's is missing from a study of other sizes"
     fixed, wider = (series(panel, MEASURED)[role].points for role in ("fixed", "wider"))
     assert fixed[0].mean == 0 and wider[0].mean != 0, "both change from the fixed one's first"
-    assert "(widths 88, 76, 64)" in " ".join(chart.footer)
+    assert "(pieces and width: 640: 104, 1,100: 96, 1,640: 80, 2,250: 64)" in " ".join(chart.footer)
 
 
 def test_sizes_that_are_the_papers_stand_as_they_are() -> None:
-    pieces = {1000: 32_000, 1500: 128_000, 2250: 512_000}
+    pieces = {640: 32_000, 1100: 64_000, 1640: 128_000, 2250: 512_000}
     frame = frames.study("vocabulary_size").with_columns(
         polars.col(frames.PIECES).replace_strict(pieces)
     )
     panel = drawn("xlmr_figure_6", frame).panels[0]
     assert panel.ticks == (32_000, 64_000, 128_000, 256_000, 512_000)
-    assert panel.tick_texts[32_000] == "32k" and set(panel.tick_notes) == {64_000, 256_000}
+    assert panel.tick_texts[32_000] == "32k" and set(panel.tick_notes) == {256_000}
 
 
 def test_figure_7_compares_batches_at_updates_and_tokens_and_both_tokenizers() -> None:
@@ -166,9 +167,9 @@ def test_the_stopping_criterion_needs_milestones() -> None:
 def test_learning_curves_are_means_over_seeds_named_by_what_varies() -> None:
     frame = frames.study("sampling_alpha")
     chart = drawn("learning_curves", frame)
-    assert [panel.title for panel in chart.panels] == ["Alpha"]
+    assert [panel.title for panel in chart.panels] == ["Alpha", "Tokenizer alpha"]
     lines = [entry for entry in chart.panels[0].series if entry.kind == CURVE]
-    assert [entry.label for entry in lines] == ["alpha 0.01", "alpha 0.3", "alpha 0.7", "alpha 1"]
+    assert [entry.label for entry in lines] == ["alpha 0.01", "alpha 0.3", "alpha 0.7", "alpha 1.0"]
     point = lines[0].points[50]
     assert set(point.seeds) == {1, 2, 3}
     assert point.mean == pytest.approx(sum(point.seeds.values()) / 3)

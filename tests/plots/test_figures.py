@@ -113,6 +113,7 @@ def test_gaps_and_missing_seeds_are_marked_and_not_dropped() -> None:
     words = texts(chart)
     assert "not\nrun" in words and "1 of 2\nseeds" in words
     assert any("Half-filled" in text for text in words)
+    assert any(text.startswith("Hatched: not run") for text in words)
     half = [line for line in figure.axes[0].get_lines() if line.get_fillstyle() == "left"]
     assert len(half) == 3
     assert any(patch.get_hatch() for patch in figure.axes[0].patches)

@@ -57,3 +57,21 @@ def test_what_cannot_be_read_is_found() -> None:
     wide = replace(first, subtitle="w" * 400)
     wrong = unreadable(replace(chart, rows=((wide, *others), *rows), title="W" * 80), PAGE)
     assert any("leaves the page" in told for told in wrong)
+
+
+def test_many_learning_curves_have_room_for_their_names() -> None:
+    """Nine lines that three axes tell apart, as in the study on learning rates."""
+    rows = [
+        (f"xlm-{count}", width, rate, seed)
+        for count, width in ((30, 80), (100, 64), (100, 96))
+        for rate in (0.005, 0.01, 0.02)
+        for seed in (1, 2, 3)
+    ]
+    axes = ["languages", "encoder.width", "pretraining.learning_rate", "seed"]
+    points = polars.DataFrame(rows, schema=axes, orient="row").with_row_index("cell")
+    points = points.with_columns(polars.format("cell-{}", "cell").alias("cell"))
+    one = frames.study("sampling_alpha").filter(polars.col("cell") == "0.01-0.3-1")
+    frame = one.drop("cell", "seed", "languages", strict=False).join(points, how="cross")
+    chart = FIGURES["learning_curves"].chart(frames.material("learning_curves", frame))
+    assert len(chart.panels[0].series) == 9
+    assert unreadable(chart, PAGE) == [] and unreadable(chart, SINGLE) == []

@@ -99,15 +99,32 @@ def _sound_change(names: tuple[object, ...], words: list[Word]) -> list[Word]:
     return [tuple((after if c == before else c, v, k) for c, v, k in word) for word in words]
 
 
-def _coin_all(names: tuple[object, ...], concepts: int) -> list[Word]:
-    content = _coin((*names, "content"), concepts, (0.45, 0.5, 0.05))
-    return content + _coin((*names, "grammar"), len(GRAMMAR), (1.0,))
+@dataclass(frozen=True, kw_only=True)
+class _Shape:
+    """What the forms of words follow from, besides the languages' facts."""
+
+    seed: int
+    concepts: int
+    cognates: float
+    loanwords: float
+    syllables: float
+
+    def coin(self, *names: object) -> list[Word]:
+        """A word for each concept and each name of GRAMMAR.
+
+        A content word has 1 + Binomial(2, p) syllables, `syllables` in the mean.
+        """
+        p = (self.syllables - 1) / 2
+        lengths = ((1 - p) ** 2, 2 * p * (1 - p), p**2)
+        content = _coin((self.seed, *names, "content"), self.concepts, lengths)
+        return content + _coin((self.seed, *names, "grammar"), len(GRAMMAR), (1.0,))
 
 
 def _inherit(
-    names: tuple[object, ...], parent: list[Word], concepts: int, share: float
+    shape: _Shape, names: tuple[object, ...], parent: list[Word], share: float
 ) -> list[Word]:
-    own = _coin_all(names, concepts)
+    concepts, own = shape.concepts, shape.coin(*names)
+    names = (shape.seed, *names)
     kept = _sound_change((*names, "change"), parent[:concepts]) + parent[concepts:]
     keeps = generator(*names, "keeps").random(len(parent)) < share
     keeps[concepts:] = share > 0
@@ -115,29 +132,28 @@ def _inherit(
 
 
 @lru_cache(maxsize=512)
-def _forms(seed: int, concepts: int, cognates: float, loanwords: float, code: str) -> list[Word]:
+def _forms(shape: _Shape, code: str) -> list[Word]:
     """Every concept's and grammar word's sounds in a language, before borrowing."""
-    language = LANGUAGES[code]
-    family = _coin_all((seed, "family", language.family), concepts)
-    branch_names = (seed, "branch", language.family, language.branch)
-    branch = _inherit(branch_names, family, concepts, cognates)
-    words = _inherit((seed, "language", code), branch, concepts, cognates**0.5)
-    everywhere = _coin_all((seed, "international"), concepts)
-    is_everywhere = generator(seed, "international", "which").random(concepts) < loanwords
+    language, concepts = LANGUAGES[code], shape.concepts
+    family = shape.coin("family", language.family)
+    branch_names = ("branch", language.family, language.branch)
+    branch = _inherit(shape, branch_names, family, shape.cognates)
+    words = _inherit(shape, ("language", code), branch, shape.cognates**0.5)
+    everywhere = shape.coin("international")
+    draw = generator(shape.seed, "international", "which").random(concepts)
+    is_everywhere = draw < shape.loanwords
     return [
         everywhere[i] if i < concepts and is_everywhere[i] else word for i, word in enumerate(words)
     ]
 
 
-def _borrowed(
-    seed: int, concepts: int, cognates: float, loanwords: float, code: str
-) -> dict[int, tuple[str, Word]]:
+def _borrowed(shape: _Shape, code: str) -> dict[int, tuple[str, Word]]:
     """Of the concepts that `code` has borrowed a word for: the donor and the donor's word."""
-    draw = generator(seed, "borrowing", code).random(concepts)
+    draw = generator(shape.seed, "borrowing", code).random(shape.concepts)
     loans: dict[int, tuple[str, Word]] = {}
     threshold = 0.0
     for donor, share in _DONORS.get(code, ()):
-        lent = _forms(seed, concepts, cognates, loanwords, donor)
+        lent = _forms(shape, donor)
         here = (threshold <= draw) & (draw < threshold + share)
         loans |= {int(concept): (donor, lent[concept]) for concept in here.nonzero()[0]}
         threshold += share
@@ -145,19 +161,19 @@ def _borrowed(
 
 
 @lru_cache(maxsize=512)
-def _lexicon(
-    seed: int, concepts: int, cognates: float, loanwords: float, shared_meaning: bool, code: str
-) -> Lexicon:
-    base = _SAME_AS.get(code, code)
+def _lexicon(shape: _Shape, shared_meaning: bool, code: str) -> Lexicon:
+    base, concepts = _SAME_AS.get(code, code), shape.concepts
     script = LANGUAGES[code].script
-    spelt = [spell(word, script) for word in _forms(seed, concepts, cognates, loanwords, base)]
-    if cognates > 0:
-        for concept, (donor, word) in _borrowed(seed, concepts, cognates, loanwords, base).items():
+    spelt = [spell(word, script) for word in _forms(shape, base)]
+    if shape.cognates > 0:
+        for concept, (donor, word) in _borrowed(shape, base).items():
             keeps_characters = script == "Jpan" and donor == "zh"
             spelt[concept] = spell(word, "Hans" if keeps_characters else script)
     content = spelt[:concepts]
     if not shared_meaning:
-        content = [content[i] for i in generator(seed, "scramble", base).permutation(concepts)]
+        content = [
+            content[i] for i in generator(shape.seed, "scramble", base).permutation(concepts)
+        ]
     return Lexicon(words=tuple(content), grammar=dict(zip(GRAMMAR, spelt[concepts:], strict=True)))
 
 
@@ -167,6 +183,11 @@ def lexicon_of(config: SyntheticConfig, concepts: int, code: str) -> Lexicon:
     Borrowings are spelt in the language's own script; those from Chinese keep their characters in
     Japanese. Without shared meaning, forms are dealt to concepts at random.
     """
-    return _lexicon(
-        config.seed, concepts, config.cognates, config.loanwords, config.shared_meaning, code
+    shape = _Shape(
+        seed=config.seed,
+        concepts=concepts,
+        cognates=config.cognates,
+        loanwords=config.loanwords,
+        syllables=config.syllables,
     )
+    return _lexicon(shape, config.shared_meaning, code)

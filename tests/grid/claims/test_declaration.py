@@ -51,6 +51,16 @@ def test_a_value_may_be_the_first_or_the_last_of_its_axis(tmp_path: Path) -> Non
     assert names(comparison) == ["sizes, width 64", "sizes, width 16"]
 
 
+def test_a_point_may_be_the_first_or_the_last_of_its_block(tmp_path: Path) -> None:
+    of = "{block: grown, languages: xlm-15, point: last}"
+    comparison = bound(tmp_path, f"of: {of}, above: {{block: grown, point: first}}")
+    assert [name.split(", ")[0] for name in names(comparison)] == ["grown", "grown"]
+    assert "width 32" in names(comparison)[0] and "xlm-15" in names(comparison)[0]
+    assert "width 16" in names(comparison)[1] and "xlm-7" in names(comparison)[1]
+    with pytest.raises(StudyError, match="expected first or last, found 2"):
+        bound(tmp_path, f"of: {{block: grown, point: 2}}, above: {NARROW}")
+
+
 def test_text_is_a_source_or_what_a_generated_one_is_made_after(tmp_path: Path) -> None:
     of = "{block: sizes, text: wikipedia, encoder.width: 64}"
     assert names(bound(tmp_path, f"of: {of}, above: {NARROW}"))[0] == "sizes, wikipedia, width 64"

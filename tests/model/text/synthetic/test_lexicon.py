@@ -35,13 +35,26 @@ def test_relatives_in_one_script_share_words(one: str, other: str) -> None:
 
 
 def test_nearer_relatives_share_more() -> None:
-    assert shared("es", "pt") > shared("es", "de") + 0.05 > shared("es", "fi") + 0.1
+    es_pt, es_de, es_fi = (shared("es", other, loanwords=0) for other in ("pt", "de", "fi"))
+    assert es_pt > es_de + 0.05 > es_fi + 0.1
     assert shared("es", "pt", cognates=0.9) > shared("es", "pt", cognates=0.2) + 0.2
 
 
 def test_cognates_look_alike_only_within_a_script() -> None:
     assert shared("hr", "sr") == shared("hi", "ur") == 0
     assert shared("hi_rom", "ur_rom") > 0.2
+
+
+@pytest.mark.parametrize("syllables", [1, 1.6, 2.3, 3])
+def test_content_words_have_so_many_syllables_in_the_mean(syllables: float) -> None:
+    """One vowel letter a syllable in Latin script; no language inherits longer words."""
+    lengths = [
+        sum(letter in "aeiou" for letter in word)
+        for code in ("en", "sw", "fi")
+        for word in words(code, syllables=syllables).words
+    ]
+    assert np.mean(lengths) == pytest.approx(syllables, abs=0.05)
+    assert {1, 3} >= {min(lengths), max(lengths)} if syllables in (1, 3) else max(lengths) == 3
 
 
 def test_loanwords_are_the_same_everywhere() -> None:
