@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grid.confine import refuse_links_below
 from grid.errors import StoreError
 from grid.graph import StageId
 from grid.store import Store
@@ -102,6 +103,8 @@ def compute(
     inputs = {name: _input(store, stage, key) for name, (stage, key) in job.inputs.items()}
     work = store.work(*job.id)
     work.mkdir(parents=True, exist_ok=True)
+    if job.command is None:  # a program of the user's own may keep links there
+        refuse_links_below(store.root, work)
     context = Context(
         work=work,
         threads=job.threads,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from grid.cell import Cell, solved_columns
+from grid.confine import refuse_links
 from grid.errors import StoreError, StudyError
 from grid.store import Store, explain
 from grid.task_results import headline, with_selected
@@ -151,7 +152,11 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file beside its place and renames it. Raises StoreError if that cannot be."""
+    """Writes a file into a study's folder, beside its place, and renames it.
+
+    Raises StoreError if that cannot be, or if a link would lead it out of the store.
+    """
+    refuse_links(path.parents[3], path.parent)  # <store>/studies/<study>/<scale>/<file>
     temporary = path.with_name(f".{path.name}~{uuid.uuid4().hex[:12]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
