@@ -25,6 +25,8 @@ _STAGE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})-([0-9a-f]{16})")
 _BLOCK = 1 << 20
 _TOLD = 5
+_LARGEST_RECORD = 1 << 28
+"""Bytes of a manifest.json; one that lists a million files has about half of that."""
 
 
 @dataclass(kw_only=True)
@@ -220,11 +222,16 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _json(path: Path) -> dict[str, Any]:
+    # Neither a link nor a pipe, which may have no end.
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise ArtifactError(f"{path}: expected a file, found something else")
+    if path.exists() and path.stat().st_size > _LARGEST_RECORD:
+        raise ArtifactError(f"{path}: expected at most {_LARGEST_RECORD:,} bytes, found more")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtifactError(f"{path.parent}: expected {path.name}, found no such file") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ArtifactError(f"{path}: cannot be read: {error}") from None
     if not isinstance(value, dict):
         raise ArtifactError(f"{path}: expected a JSON object")

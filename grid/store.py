@@ -145,7 +145,7 @@ class Store:
                     break
                 except FileExistsError:
                     number += 1
-            write_json(folder / "job.json", dict(job))
+            write_json(folder / "job.json", dict(job), private=has_secrets(job.get("command")))
             return folder
 
     def acquire(
@@ -275,6 +275,11 @@ class Store:
             if explained is None:
                 raise
             raise explained from error
+
+
+def has_secrets(command: Mapping[str, Any] | None) -> bool:
+    """Whether a program is given variables by the site file: their values may be secrets."""
+    return command is not None and bool(command["environment"])
 
 
 def _listing(folder: Path, hidden: bool = False) -> list[os.DirEntry[str]]:

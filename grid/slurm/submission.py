@@ -2,7 +2,8 @@
 
     <study's folder>/submissions/<id>/
         submission.json    what was meant, before the first sbatch; job ids are added as they come
-        stages.json        the stages, complete: jobs read this and never the study
+        stages.json        the stages, complete: jobs read this and never the study; private if
+                           the site file gives a program variables
         <array>.sh         the job script of an array
         log/               what Slurm and the elements print
         elements/          what elements say as they start and end
@@ -24,7 +25,7 @@ from grid.graph import Graph, Stage, StageId
 from grid.identity import plain
 from grid.slurm.resources import Resources
 from grid.slurm.settings import SlurmStage
-from grid.store import explain
+from grid.store import explain, has_secrets
 from grid.typed import name_of, named, rebuild
 
 VERSION = 1
@@ -217,7 +218,9 @@ def write_stages(folder: Path, graph: Graph) -> None:
         for stage in graph.stages.values()
     ]
     targets = [list(id) for id in graph.stages if id in graph.targets]
-    _write(folder / STAGES, {"version": VERSION, "stages": stages, "targets": targets})
+    private = any(has_secrets(stage.command) for stage in graph.stages.values())
+    record = {"version": VERSION, "stages": stages, "targets": targets}
+    _write(folder / STAGES, record, private=private)
 
 
 def read_stages(folder: Path, only: Iterable[StageId] | None = None) -> Graph:
@@ -254,12 +257,14 @@ def _stage(record: Mapping[str, Any], *, bare: bool) -> Stage:
     return Stage(inputs=kept, **fields)
 
 
-def _write(path: Path, value: Any) -> None:
-    """Compact JSON, beside its place and then renamed."""
+def _write(path: Path, value: Any, *, private: bool = False) -> None:
+    """Compact JSON, beside its place and then renamed. private: nobody else may read it."""
     temporary = path.with_name(f".{path.name}~{uuid.uuid4().hex[:12]}")
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if private:
+            temporary.touch(0o600, exist_ok=False)
         temporary.write_text(text + "\n", encoding="utf-8")
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())

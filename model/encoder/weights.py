@@ -90,8 +90,14 @@ def weight_files(folder: Path) -> list[Path]:
         try:
             index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
             names = sorted(set(index["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError) as error:
-            raise InputError(f"{folder / INDEX}: expected `weight_map`, found {error}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(
+                f"{folder / INDEX}: expected `weight_map`, found that {error}"
+            ) from None
+        if outside := [name for name in names if not _is_name(name)]:
+            raise InputError(
+                f"{folder / INDEX}: expected names of files beside it, found {outside[0]!r}"
+            )
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             told = ", ".join(missing)
@@ -106,6 +112,11 @@ def weight_files(folder: Path) -> list[Path]:
             ".save_pretrained(NEW_FOLDER), and copy the tokenizer's files to NEW_FOLDER"
         )
     raise InputError(f"{folder}: expected {WEIGHTS} or {INDEX}, found neither")
+
+
+def _is_name(name: object) -> bool:
+    """Whether it names a file of the same folder."""
+    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & {"/", "\0"}
 
 
 def read_headers(files: Sequence[Path]) -> dict[str, Stored]:
