@@ -187,7 +187,7 @@ def _json(file: Path) -> dict[str, Any]:
         raise InputError(
             f"{file.parent}: expected a published model's {file.name}, found none"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InputError(f"{file}: expected an object, found {type(value).__name__}")
