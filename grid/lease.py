@@ -326,20 +326,32 @@ def _machine() -> tuple[str, str, str]:
 
 
 def _started(pid: int) -> tuple[str, str]:
-    """Start time and state letter of a process; empty if there is none."""
+    """Start time and state letter of a process; empty if there is none that may be looked at."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return "", ""
     fields = re.sub(r"^.*\) ", "", stat, flags=re.DOTALL).split()
     return fields[19], fields[0]
 
 
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _process(holder: Holder) -> str:
-    """`alive`, `stopped`, `dead` or `unknown` (another machine, boot or namespace)."""
+    """`alive`, `stopped`, `dead` or `unknown` (another machine, boot or namespace, or hidden)."""
     if not holder.same_machine(myself()):
         return "unknown"
     started, state = _started(holder.pid)
+    if not started and _exists(holder.pid):
+        return "unknown"  # of another user, whom /proc hides from this one (hidepid)
     if started != holder.started or state in "ZXx":
         return "dead"
     return "stopped" if state in "Tt" else "alive"
