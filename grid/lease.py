@@ -88,7 +88,7 @@ def read(folder: Path) -> Seen | None:
         holder = Holder(**record)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         holder = None
     return Seen(
         generation=generation,

@@ -192,7 +192,7 @@ def _inputs(attempt: Path) -> Iterator[StageId]:
     try:
         job = json.loads((attempt / "job.json").read_text(encoding="utf-8"))
         yield from ((stage, key) for stage, key in job["inputs"].values())
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"{attempt}/job.json: cannot be read ({error}), but the stage is being worked on: "
             "wait for it to end, and prune after that"

@@ -19,6 +19,7 @@ import polars as pl
 from grid.cell import Cell, solved_columns
 from grid.confine import refuse_links
 from grid.errors import StoreError, StudyError
+from grid.score_types import typed
 from grid.store import Store, explain
 from grid.task_results import headline, with_selected
 from grid.template import Coordinate
@@ -84,7 +85,16 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
                 "cell": cell.id,
                 **_of_cell(cell),
             }
-            rows += [{**shared, **score} for score in _scores(store, cell, graph, there)]
+            try:
+                rows += [
+                    {**shared, **typed(score, _AFTER)}
+                    for score in _scores(store, cell, graph, there)
+                ]
+            except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                raise StoreError(
+                    f"store {store.root}: an artifact of the cell {cell.id} does not hold what it "
+                    f"should ({error!r}). This tells which are damaged: python -m grid verify"
+                ) from None
     schema: dict[str, type[pl.DataType]] = {
         **_BEFORE,
         **{path: _column_type(cell.coordinates[path] for cell in study.cells)
@@ -107,7 +117,7 @@ def refuse_foreign(study: "Study") -> None:
         written = json.loads((study.folder / DESCRIPTION).read_text(encoding="utf-8"))
         other = Path(written["file"])
         foreign = not other.samefile(study.file) and other.read_bytes() != study.file.read_bytes()
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return  # no output yet, or of a file that is no longer there
     if foreign:
         raise StudyError(
@@ -369,7 +379,7 @@ def _read(path: Path) -> Any:
     """One JSON file of an artifact; artifacts never change, so it is read once."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: the artifact is damaged: {error}") from None
 
 

@@ -216,7 +216,7 @@ def _batch(attempt: Path) -> dict[str, Any] | None:
     """The batch job that made an attempt; None for a launcher at a machine."""
     try:
         batch = json.loads((attempt / "job.json").read_text(encoding="utf-8")).get("batch")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return batch if isinstance(batch, dict) else None
 
@@ -256,7 +256,7 @@ def outcome_of(attempt: Path) -> dict[str, Any] | None:
     """An attempt's outcome.json; None if it has not written one yet, or was killed."""
     try:
         outcome = json.loads((attempt / "outcome.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return outcome if isinstance(outcome, dict) else None
 

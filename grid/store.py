@@ -263,7 +263,7 @@ class Store:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise StoreError(f"store {self.root}: there is no artifact {stage} {key}") from None
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise StoreError(f"store {self.root}: {path} is damaged: {error}") from None
 
     @contextmanager

@@ -69,7 +69,7 @@ def recorded(folder: Path) -> set[StageId] | None:
         return {(stage, key) for stage, keys in stages.items() for key in keys}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"{path}: cannot be read ({error}). Run the study again: it writes the file anew"
         ) from None
