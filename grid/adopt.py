@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grid.confine import refuse_links
 from grid.errors import StoreError
 from grid.graph import StageId
 from grid.identity import stage_key
@@ -134,6 +135,7 @@ def verify_store(store: Store) -> tuple[list[StageId], dict[Path, str]]:
     whole, damaged = [], {}
     for place in _artifacts(store.root):
         try:
+            refuse_links(store.root, place)
             id = verify(place)
             if store.path(*id) != place:
                 raise ArtifactError(f"{place}: expected it at {store.path(*id)}, by its key")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from model.checks import within
 from model.config import EncoderConfig
 from model.context import Context
 from model.encoder import weights
@@ -160,7 +161,7 @@ def located(files: Sequence[SourceFile], context: Context) -> list[Path]:
     folder = Path(context.locations[CHECKPOINT])
     found = []
     for file in files:
-        path = folder / file.name
+        path = within(folder, file.name)
         if not path.is_file():
             raise InputError(f"{path}: expected a checkpoint's file, found none")
         with path.open("rb") as stream:

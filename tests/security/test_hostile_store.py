@@ -2,8 +2,6 @@
 
 import json
 import os
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +14,9 @@ from grid.lease import _RELEASED, acquire
 from grid.prune import delete, survey
 from grid.results import replace_file
 from grid.store import Store
+from model.checks import within
+from model.errors import InputError
+from model.text.corpus import open_corpus
 from tests.grid.test_launch import launch
 from tests.grid.tiny_stages import graph, stage
 
@@ -147,3 +148,88 @@ def test_results_are_not_written_through_links(
     with pytest.raises(StoreError, match="is a link"):
         replace_file(folder / "results.parquet", lambda path: path.write_text("x"))
     assert sorted(private.rglob("*")) == before
+
+
+def artifact(folder: Path, **files: bytes) -> Path:
+    """An artifact's folder with these files, whether or not they make sense."""
+    place = folder / "artifacts" / "tiny" / "00" / "a-0000000000000000"
+    place.mkdir(parents=True)
+    for name, content in files.items():
+        (place / f"{name}.json").write_bytes(content)
+    return place
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "config.json"])
+@pytest.mark.parametrize("what", ["pipe", "zeros", "folder", "nested"])
+def test_what_is_no_record_is_refused_at_once(tmp_path: Path, name: str, what: str) -> None:
+    """Neither waited for, nor read without end."""
+    place = artifact(tmp_path / "from", manifest=b"{}", config=b"{}")
+    (place / name).unlink()
+    if what == "pipe":
+        os.mkfifo(place / name)
+    elif what == "zeros":
+        (place / name).symlink_to("/dev/zero")
+    elif what == "folder":
+        (place / name).mkdir()
+    else:
+        (place / name).write_text("[" * 100_000)
+    found = adopt(Store(tmp_path / "store"), tmp_path / "from")
+    assert list(found.refused) == [place] and not found.taken
+    _, damaged = verify_store(Store(tmp_path / "from"))
+    assert list(damaged) == [place]
+
+
+def test_an_artifact_behind_a_link_is_damaged(tmp_path: Path) -> None:
+    made = graph(stage("a", value=1))
+    report, _ = launch(made, tmp_path / "store")
+    assert report.ok
+    (id,) = made.stages
+    store = Store(tmp_path / "store")
+    place = store.path(*id)
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    whole, damaged = verify_store(store)
+    assert not whole and "is a link" in damaged[place]
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../secret", "a/../../secret", "", ".", "a\0b", 7])
+def test_an_artifact_names_files_of_its_source_only(tmp_path: Path, name: object) -> None:
+    with pytest.raises(InputError, match="expected the name of a file below it"):
+        within(tmp_path, name)
+    info = {
+        "source": "books", "synthetic": False, "language": "en", "block_sentences": 0,
+        "files": [{"name": name, "bytes": 1}],
+    }  # fmt: skip
+    (tmp_path / "corpus.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match="expected the name of a file below it"):
+        open_corpus(tmp_path, {"books": str(tmp_path)})
+    assert within(tmp_path, "xnli/dev..tsv") == tmp_path / "xnli" / "dev..tsv"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "/etc", "a/b", "a\0"])
+def test_stages_and_keys_are_names(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path)
+    calls: list[Callable[[], object]] = [
+        lambda: store.path("tiny", name),
+        lambda: store.path(name, "a"),
+        lambda: store.has(name, "a"),
+        lambda: store.work("tiny", name),
+        lambda: store.lease_folder(name, "a"),
+        lambda: store.published(name),
+        lambda: store.manifest("tiny", name),
+    ]
+    for call in calls:
+        with pytest.raises(StoreError, match="expected the name of a stage or key"):
+            call()
+
+
+def test_work_that_leads_out_is_not_gone_on_with(tmp_path: Path, private: Path) -> None:
+    """A stage's own state may hold links at any depth, which it would write through."""
+    made = graph(stage("a", value=1))
+    (id,) = made.stages
+    work = Store(tmp_path / "store").work(*id)
+    (work / "checkpoints").mkdir(parents=True)
+    (work / "checkpoints" / "00000001").symlink_to(private)
+    report, _ = launch(made, tmp_path / "store")
+    assert "is a link" in report.failed[0].message
+    assert whole(private)
