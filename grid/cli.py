@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         options = _options(name, arguments[1:])
     if sys.stdout.isatty():
-        sys.stdout = SafeTerminal(sys.stdout)  # type: ignore[assignment]
+        sys.stdout = SafeTerminal(sys.stdout)
     return _guarded(lambda: _function(name)(options))
 
 

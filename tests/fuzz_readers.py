@@ -1,4 +1,4 @@
-"""Looks for a file of text, of a task or of a model that ends in anything but a result or a message.
+"""Looks for a file of text, a task or a model that ends in anything but a result or a message.
 
     python -m tests.fuzz_readers --minutes 20 --seed 1 --keep findings [KIND ...]
 
@@ -58,13 +58,15 @@ _ODD = [
     b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\x80",
     b"\xe2\x80\xae", b"\xe2\x80\xa8", b"\xc2\x85", b"\x0b", b"\x0c", b"\x1c", b"\r", b"\r\n", b"\n",
     b"\n\n", b"\t", b" ", b'"', b"\\u0000", b"\\ud800", b"{", b"}", b"[", b"]", b",", b":", b"NaN",
-    b"1e999", b"-1", b"null", b"<doc ", b"</doc>", b"#", b"-DOCSTART-", b"1-2", b"O", b"B-", b"e\xcc\x81",
+    b"1e999", b"-1", b"null", b"<doc ", b"</doc>", b"#", b"-DOCSTART-", b"1-2", b"O", b"B-",
+    b"e\xcc\x81",
     b"9" * 5000, b"[" * _DEEP, b'{"a":' * _DEEP, b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh9", b"(\xb5/\xfd",
     b"PAR1", b"\xff" * 8,
 ]  # fmt: skip
 _ODD_VALUES: list[Any] = [
-    None, True, -1, 0, 1, 2**31, 2**63, 10**30, 0.5, 1e308, float("nan"), float("inf"), "", "en", "\0",
-    "\ud800", "../../etc/passwd", "/etc/passwd", "x" * 5000, [], {}, [[]], {"": 0}, [0, 0], "0",
+    None, True, -1, 0, 1, 2**31, 2**63, 10**30, 0.5, 1e308, float("nan"), float("inf"), "", "en",
+    "\0", "\ud800", "../../etc/passwd", "/etc/passwd", "x" * 5000, [], {}, [[]], {"": 0}, [0, 0],
+    "0",
 ]  # fmt: skip
 
 
@@ -141,7 +143,9 @@ def _beside_model(file: Path) -> None:
 
 def _parquet() -> bytes:
     out = io.BytesIO()
-    pl.DataFrame({"text": ["One line.\nTwo.", None, "", "Ωμέγα שלום"], "n": [1, 2, 3, 4]}).write_parquet(out)
+    pl.DataFrame(
+        {"text": ["One line.\nTwo.", None, "", "Ωμέγα שלום"], "n": [1, 2, 3, 4]}
+    ).write_parquet(out)
     return out.getvalue()
 
 
@@ -163,13 +167,16 @@ def kinds() -> dict[str, Kind]:
         "json_lines": Kind({"en.jsonl": lines, "en": lines}, _text),
         "parquet": Kind({"en.parquet": _parquet()}, _text),
         "squad": Kind(
-            {"xquad.en.json": json.dumps(files.squad()).encode()}, partial(_task, "xquad", "en", "test")
+            {"xquad.en.json": json.dumps(files.squad()).encode()},
+            partial(_task, "xquad", "en", "test"),
         ),
         "squad_train": Kind(
             {"train-v1.1.json": json.dumps(files.squad()).encode()},
             partial(_task, "xquad", "en", "train"),
         ),
-        "conllu": Kind({"fr_x-ud-test.conllu": files.CONLLU.encode()}, partial(_task, "pos", "fr", "test")),
+        "conllu": Kind(
+            {"fr_x-ud-test.conllu": files.CONLLU.encode()}, partial(_task, "pos", "fr", "test")
+        ),
         "model": Kind(_published(), _model, _beside_model),
     }
     for name, (place, language, content) in files.TABLES.items():

@@ -116,7 +116,9 @@ def fuzz(
 ) -> Iterator[tuple[str, bytes, str]]:
     """File, content and traceback of each finding, until the time is over or `most` were tried."""
     unpack(folder)
-    files = sorted({path for each in FILES for path in (folder / "runs").glob(each) if path.is_file()})
+    files = sorted(
+        {path for each in FILES for path in (folder / "runs").glob(each) if path.is_file()}
+    )
     draw, counts = random.Random(seed), Counter[str]()
     end = time.monotonic() + seconds
     for number in range(most if most is not None else sys.maxsize):

@@ -56,7 +56,9 @@ def rows() -> dict[str, str]:
 def main() -> None:
     missing = pinned().keys() - rows().keys()
     if missing:
-        raise SystemExit(f"not installed here in their pinned versions: {', '.join(sorted(missing))}")
+        raise SystemExit(
+            f"not installed here in their pinned versions: {', '.join(sorted(missing))}"
+        )
     PAGE.write_text(HEAD + "\n".join(rows().values()) + "\n", encoding="utf-8")
 
 

@@ -119,7 +119,7 @@ def test_a_folder_that_is_taken_is_refused(place: Path, tmp_path: Path) -> None:
     (other := tmp_path / "mine").mkdir()
     (other / "thesis.txt").write_text("years of work")
     (other / "config.json").write_text("{}")
-    for name in ("thesis.txt", "README.md"):  # a project's own files; then as if it were a model
+    for _ in range(2):  # a project of the user's; then with a README.md as well
         with pytest.raises(StudyError, match=r"expected an exported model and nothing else, which"):
             export(study, study.cells[0], other, force=True)
         (other / "README.md").write_text("mine")

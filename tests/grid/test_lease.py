@@ -175,7 +175,7 @@ def test_a_holder_that_proc_hides_is_not_taken_for_dead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
 ) -> None:
     """/proc mounted with hidepid shows nothing of other users' processes, or refuses a look."""
-    other = subprocess.Popen(["sleep", "600"])
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:
         held = lease.acquire(tmp_path / "a.lease")
         assert held is not None

@@ -139,9 +139,7 @@ def test_an_artifact_that_is_a_link_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("depth", range(3))
-def test_results_are_not_written_through_links(
-    tmp_path: Path, private: Path, depth: int
-) -> None:
+def test_results_are_not_written_through_links(tmp_path: Path, private: Path, depth: int) -> None:
     folder = tmp_path / "store" / "studies" / "curse" / "smoke"
     link_to(private, [folder, folder.parent, folder.parent.parent][depth])
     before = sorted(private.rglob("*"))

@@ -137,6 +137,7 @@ def test_streams_that_the_generated_text_rests_on() -> None:
     What the synthetic source draws with is fixed here. If this fails after an upgrade of NumPy,
     generated text has changed: raise the versions of the corpus and task stages, or pin NumPy.
     """
+
     def draw() -> np.random.Generator:
         return generator(7, "streams")
 
