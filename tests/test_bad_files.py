@@ -31,6 +31,15 @@ def test_mutated_files_end_in_a_result_or_a_message(tmp_path: Path) -> None:
     assert not findings, findings[0]
 
 
+def test_a_damaged_table_of_a_tokenizer_is_told(tmp_path: Path) -> None:
+    """Only SentencePiece itself looks into its table of characters."""
+    content = kinds()["model"].examples["sentencepiece.bpe.model"]
+    place = content.index(b"nmt_nfkc") + 100
+    broken = content[:place] + b"\xff" * 64 + content[place + 64 :]
+    told = read("model", "sentencepiece.bpe.model", broken, tmp_path / "tried")
+    assert told is not None and "expected a whole SentencePiece model" in told
+
+
 LINE = f"""
 import resource, sys
 from pathlib import Path

@@ -173,6 +173,8 @@ def read_submission(folder: Path) -> Submission:
 def _array(record: Mapping[str, Any]) -> Array:
     resources = dict(record["class"])
     placement = SlurmStage(**resources.pop("placement"))
+    if record["job"] is not None and not str(record["job"]).isdecimal():
+        raise ValueError(f"expected a job's number, found {record['job']!r}")  # scancel is given it
     return Array(
         name=record["name"],
         resources=Resources(placement=placement, **resources),

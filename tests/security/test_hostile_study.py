@@ -10,6 +10,7 @@ import grid
 from grid.errors import StudyError
 from grid.slurm.settings import SlurmConfig, SlurmStage
 from model.errors import InputError
+from tests.grid import golden_store
 from tests.grid.own_trainer import SITE, environment, write
 
 STUDY = "title: t\ncell: {languages: [en, sw]}\n"
@@ -90,6 +91,23 @@ def test_nothing_that_a_run_leaves_holds_the_environment(tmp_path: Path) -> None
     assert not holding
     manifests = [path for path in kept if path.name == "manifest.json" and "command" in str(path)]
     assert any('"TOKEN"' in path.read_text() for path in manifests), "its name is recorded"
+
+
+@pytest.mark.slow
+def test_nor_does_what_training_leaves(tmp_path: Path) -> None:
+    golden_store.write_inputs(tmp_path)
+    done = subprocess.run(
+        [*_GRID, "run", "every.yaml"],
+        cwd=tmp_path,
+        env={**environment(), "WANDB_API_KEY": VALUE, "SECRET": VALUE, "HF_TOKEN": VALUE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    kept = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert len(kept) > 150
+    assert not [path for path in kept if VALUE.encode() in path.read_bytes()]
 
 
 @pytest.mark.parametrize("umask", [0o002, 0o027, 0o077])
