@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grid.confine import refuse_links
+from grid.confine import read_file, refuse_links
 from grid.errors import StoreError
 from grid.graph import StageId
 from grid.identity import stage_key
@@ -224,13 +224,10 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    # Neither a link nor a pipe, which may have no end.
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise ArtifactError(f"{path}: expected a file, found something else")
-    if path.exists() and path.stat().st_size > _LARGEST_RECORD:
+    if path.is_file() and path.stat().st_size > _LARGEST_RECORD:
         raise ArtifactError(f"{path}: expected at most {_LARGEST_RECORD:,} bytes, found more")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_file(path))
     except FileNotFoundError:
         raise ArtifactError(f"{path.parent}: expected {path.name}, found no such file") from None
     except (ValueError, OSError, RecursionError) as error:

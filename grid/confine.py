@@ -3,6 +3,9 @@
 A store may come from somebody else. Nothing that it says may lead to a file outside of it.
 """
 
+import errno
+import os
+import stat
 from pathlib import Path
 
 from grid.errors import StoreError
@@ -33,6 +36,24 @@ def refuse_links_below(root: Path, folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_symlink():
             raise _link(root, path)
+
+
+def read_file(path: Path) -> bytes:
+    """What a file of the store holds. Raises StoreError for a link, a pipe or a device: they lead
+    out of the store, or are never at their end; OSError as `open` does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise StoreError(f"{path}: expected a file, found a link") from None
+    with open(descriptor, "rb") as stream:
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(kind):
+            raise StoreError(f"{path}: expected a file, found a pipe or device")
+        return stream.read()
 
 
 def _link(root: Path, place: Path) -> StoreError:

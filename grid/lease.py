@@ -22,6 +22,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from grid.confine import read_file
+
 EXPIRY = 30.0
 """Seconds without a change after which a lease may be taken over."""
 BEAT = 5.0
@@ -83,7 +85,7 @@ def read(folder: Path) -> Seen | None:
     if generation == 0:
         return None
     try:
-        content = (folder / str(generation)).read_bytes()
+        content = read_file(folder / str(generation))
         record = json.loads(content[_COUNTER:])
         holder = Holder(**record)
     except FileNotFoundError:

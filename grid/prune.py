@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid import lease
-from grid.confine import refuse_links
+from grid.confine import read_file, refuse_links
 from grid.errors import StoreError
 from grid.graph import StageId
 from grid.store import Store
@@ -190,7 +190,7 @@ def _busy(store: Store) -> set[StageId]:
 
 def _inputs(attempt: Path) -> Iterator[StageId]:
     try:
-        job = json.loads((attempt / "job.json").read_text(encoding="utf-8"))
+        job = json.loads(read_file(attempt / "job.json"))
         yield from ((stage, key) for stage, key in job["inputs"].values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(

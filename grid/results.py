@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from grid.cell import Cell, solved_columns
-from grid.confine import refuse_links
+from grid.confine import read_file, refuse_links
 from grid.errors import StoreError, StudyError
 from grid.score_types import typed
 from grid.store import Store, explain
@@ -378,7 +378,7 @@ def _final_loss(curve: Any) -> float | None:
 def _read(path: Path) -> Any:
     """One JSON file of an artifact; artifacts never change, so it is read once."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_file(path))
     except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: the artifact is damaged: {error}") from None
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from grid import checksums, lease
-from grid.confine import refuse_links, require_names
+from grid.confine import read_file, refuse_links, require_names
 from grid.errors import StoreError
 from grid.publish import discard, publish, write_json
 
@@ -260,7 +260,7 @@ class Store:
     def _json(self, stage: str, key: str, name: str) -> dict[str, Any]:
         path = self.path(stage, key) / name
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            return dict(json.loads(read_file(path)))
         except FileNotFoundError:
             raise StoreError(f"store {self.root}: there is no artifact {stage} {key}") from None
         except (ValueError, TypeError, RecursionError) as error:

@@ -50,9 +50,9 @@ def test_means_over_languages_then_seeds() -> None:
         ):
             cells: dict[object, list[float]] = {}
             for each in rows:
-                if (each["n_languages"], each["metric"]) == (row["n_languages"], metric):
-                    if each["language"] in languages:
-                        cells.setdefault(each["cell"], []).append(float(str(each["value"])))
+                own = (each["n_languages"], each["metric"]) == (row["n_languages"], metric)
+                if own and each["language"] in languages:
+                    cells.setdefault(each["cell"], []).append(float(str(each["value"])))
             assert [len(values) for values in cells.values()] == [len(languages)] * 4
             means = [sum(values) / len(values) for values in cells.values()]
             assert row[column] == pytest.approx(sum(means) / len(means), rel=1e-12), column

@@ -10,9 +10,10 @@ import pytest
 from grid.adopt import adopt, verify_store
 from grid.errors import StoreError
 from grid.graph import Graph
-from grid.lease import _RELEASED, acquire
-from grid.prune import delete, survey
+from grid.lease import _RELEASED, acquire, read
+from grid.prune import delete, studies, survey
 from grid.results import replace_file
+from grid.status import standings
 from grid.store import Store
 from model.checks import within
 from model.errors import InputError
@@ -231,3 +232,41 @@ def test_work_that_leads_out_is_not_gone_on_with(tmp_path: Path, private: Path) 
     report, _ = launch(made, tmp_path / "store")
     assert "is a link" in report.failed[0].message
     assert whole(private)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "attempts/tiny/{key}/1/outcome.json",
+        "attempts/tiny/{key}/1/job.json",
+        "work/tiny/{key}.lease/2",
+        "studies/other/laptop/stages.json",
+    ],
+)
+@pytest.mark.parametrize("what", ["pipe", "link"])
+def test_nothing_is_waited_for(tmp_path: Path, name: str, what: str) -> None:
+    """A pipe that nobody writes to, and a link to what has no end, are no files of a store."""
+    made = graph(stage("a", value=1, does="input"))
+    (id,) = made.stages
+    launch(made, tmp_path / "store")
+    store = Store(tmp_path / "store")
+    lease = acquire(store.lease_folder(*id), stale=read(store.lease_folder(*id)))
+    assert lease is not None
+    place = store.root / name.format(key=id[1])
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    if what == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("/dev/zero")
+    told = []
+    for look in (
+        store.clean,
+        lambda: survey(store, studies(store)[0], keep_days=0),
+        lambda: standings(made, store),
+    ):
+        try:
+            look()
+        except StoreError as error:
+            told.append(str(error))
+    assert told and all("expected a file, found a" in text for text in told)

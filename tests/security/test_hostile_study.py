@@ -1,5 +1,6 @@
 """A study that somebody else wrote computes, and does nothing else to the machine that runs it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,18 @@ def test_a_setting_of_slurm_is_one_line(name: str, line_end: str) -> None:
     ):
         with pytest.raises(InputError, match=f"{name}: expected one line of text"):
             make()
+
+
+@pytest.mark.parametrize("name", ["a\nsh -c evil #", "a\x1b[2J", "a\u202eb"])
+def test_names_of_files_and_scales_are_one_line(tmp_path: Path, name: str) -> None:
+    """They become the names of folders and jobs."""
+    (tmp_path / f"{name}.yaml").write_text(STUDY)
+    with pytest.raises(StudyError, match="the study's file name: expected a name that can be"):
+        grid.load(tmp_path / f"{name}.yaml")
+    scales = json.dumps({name: None})
+    (tmp_path / "study.yaml").write_text(f"{STUDY}scales: {scales}\n")
+    with pytest.raises(StudyError, match="scale: expected a name that can be"):
+        grid.load(tmp_path / "study.yaml", scale=name)
 
 
 _GRID = [sys.executable, "-m", "grid"]
