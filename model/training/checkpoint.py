@@ -24,7 +24,7 @@ from typing import Any
 from model.errors import InputError
 from model.training import distributed
 from model.training.engine import TAG, Engine
-from model.training.unpickling import ONLY_WEIGHTS
+from model.training.unpickling import ANYTHING, ONLY_WEIGHTS
 
 KEPT = 2
 MOST_TIME = 0.05
@@ -170,7 +170,8 @@ def _convert(source: Path, universal: Path) -> str:
     command += ["--output_folder", str((universal / TAG).absolute())]
     command += ["--num_extract_workers", workers, "--num_merge_workers", workers]
     # Without the ranks' variables: the converter is a program of its own, on the CPU.
-    kept = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    without = ("RANK", "WORLD_SIZE", "LOCAL_RANK", ANYTHING)
+    kept = {k: v for k, v in os.environ.items() if k not in without}
     own = {"DS_ACCELERATOR": "cpu", ONLY_WEIGHTS: "1"}
     done = subprocess.run(
         command, env=kept | own, cwd=_ROOT, capture_output=True, text=True, check=False

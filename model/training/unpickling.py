@@ -17,7 +17,8 @@ from model.errors import InputError
 
 ONLY_WEIGHTS = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 """With it PyTorch overrules `weights_only=False` in its callers."""
-_ANYTHING = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+ANYTHING = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+"""Its opposite; PyTorch refuses to have both."""
 
 
 def allow_deepspeed() -> None:
@@ -33,7 +34,7 @@ def allow_deepspeed() -> None:
 def weights_only(folder: Path) -> Iterator[None]:
     """Within it `torch.load` runs nothing. Raises InputError for a checkpoint that would."""
     allow_deepspeed()
-    before = {name: os.environ.pop(name, None) for name in (ONLY_WEIGHTS, _ANYTHING)}
+    before = {name: os.environ.pop(name, None) for name in (ONLY_WEIGHTS, ANYTHING)}
     os.environ[ONLY_WEIGHTS] = "1"
     try:
         yield
