@@ -213,7 +213,11 @@ def _fault(folder: Path) -> str | None:
         for name, expected in checksums.items():
             if _sha256(folder / name) != expected:
                 return f"{name} has another checksum"
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        if not isinstance(_read(folder / _LAYOUT)["model"], dict):
+            return f"{_LAYOUT} describes no model"
+        if _read(folder / "state.json")["step"] != int(folder.name):
+            return "state.json is of another step"
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         return str(error)
     return None
 

@@ -66,3 +66,38 @@ def test_nor_when_it_is_converted_for_other_ranks(tmp_path: Path) -> None:
     told = checkpoint._convert(saved / "engine", tmp_path / "universal")
     assert "Weights only load failed" in told
     assert not flag.exists()
+
+
+ODD = [
+    "[" * 20_000,
+    "[]",
+    "{}",
+    "7",
+    '"x"',
+    "null",
+    '{"step": "3"}',
+    '{"model": []}',
+    "\ud800",
+    "{",
+]
+
+
+@pytest.mark.parametrize("name", ["state.json", "layout.json", "checksums.json"])
+@pytest.mark.parametrize("text", ODD, ids=[text[:12] for text in ODD])
+def test_a_checkpoint_that_makes_no_sense_is_left_aside(
+    tmp_path: Path, name: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where its checksums are right."""
+    folder = tmp_path / "checkpoints" / "00000003"
+    folder.mkdir(parents=True)
+    contents = {"state.json": '{"step": 3}', "layout.json": '{"model": {}}'} | {name: text}
+    sums = {}
+    for each in ("state.json", "layout.json"):
+        content = contents[each].encode("utf-8", "surrogatepass")
+        (folder / each).write_bytes(content)
+        sums[each] = hashlib.sha256(content).hexdigest()
+    wrong = text.encode("utf-8", "surrogatepass")
+    right = json.dumps(sums).encode()
+    (folder / "checksums.json").write_bytes(wrong if name == "checksums.json" else right)
+    assert checkpoint._newest(tmp_path) is None
+    assert "is broken (" in capsys.readouterr().err
