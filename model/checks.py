@@ -44,3 +44,6 @@ def check_monitors(monitors: Mapping[str, Mapping[str, Any]], key: str) -> None:
             kind = MONITORS[name][setting]
             expected = "true or false" if kind is bool else "text"
             require(type(value) is kind, f"{key}.{name}.{setting}", expected, value)
+            if setting == "job_name":  # the name of a folder below output_path
+                plain = value not in ("", ".", "..") and "/" not in value and value.isprintable()
+                require(plain, f"{key}.{name}.{setting}", "the name of a folder", value)

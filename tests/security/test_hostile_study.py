@@ -143,3 +143,14 @@ def test_modes_follow_umask(tmp_path: Path, umask: int) -> None:
         assert path.stat().st_mode & 0o777 == expected[path.is_dir()], path
     for path in (store / "attempts" / "command").rglob("job.json"):
         assert path.stat().st_mode & 0o777 & ~expected[False] == 0
+
+
+@pytest.mark.parametrize("name", ["../../../home/me", "/home/me", "..", "", "a\nb"])
+@pytest.mark.parametrize("monitor", ["csv_monitor", "tensorboard"])
+def test_a_monitor_stays_in_the_folder_of_the_attempt(
+    tmp_path: Path, monitor: str, name: str
+) -> None:
+    given = json.dumps({"monitors": {monitor: {"job_name": name}}})
+    (tmp_path / "study.yaml").write_text(f"{STUDY}execution: {given}\n")
+    with pytest.raises(InputError, match=f"{monitor}.job_name: expected the name of a folder"):
+        grid.load(tmp_path / "study.yaml")
