@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grid.confine import read_file, refuse_links
 from grid.errors import StoreError
 from grid.graph import StageId
 from grid.identity import stage_key
@@ -25,6 +26,8 @@ _STAGE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})-([0-9a-f]{16})")
 _BLOCK = 1 << 20
 _TOLD = 5
+_LARGEST_RECORD = 1 << 28
+"""Bytes of a manifest.json; one that lists a million files has about half of that."""
 
 
 @dataclass(kw_only=True)
@@ -132,6 +135,7 @@ def verify_store(store: Store) -> tuple[list[StageId], dict[Path, str]]:
     whole, damaged = [], {}
     for place in _artifacts(store.root):
         try:
+            refuse_links(store.root, place)
             id = verify(place)
             if store.path(*id) != place:
                 raise ArtifactError(f"{place}: expected it at {store.path(*id)}, by its key")
@@ -220,11 +224,13 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _json(path: Path) -> dict[str, Any]:
+    if path.is_file() and path.stat().st_size > _LARGEST_RECORD:
+        raise ArtifactError(f"{path}: expected at most {_LARGEST_RECORD:,} bytes, found more")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_file(path))
     except FileNotFoundError:
         raise ArtifactError(f"{path.parent}: expected {path.name}, found no such file") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ArtifactError(f"{path}: cannot be read: {error}") from None
     if not isinstance(value, dict):
         raise ArtifactError(f"{path}: expected a JSON object")

@@ -50,7 +50,7 @@ def _settled(mtime_ns: int) -> bool:
 def _load(cache: Path) -> dict[str, object]:
     try:
         content = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from grid.arguments import ARGUMENTS
+from grid.printing import SafeTerminal, safe
 from model.errors import InputError
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -185,6 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = argparse.Namespace(typed=arguments[1:])
     else:
         options = _options(name, arguments[1:])
+    if sys.stdout.isatty():
+        sys.stdout = SafeTerminal(sys.stdout)
     return _guarded(lambda: _function(name)(options))
 
 
@@ -253,7 +256,7 @@ def _guarded(command: Callable[[], int]) -> int:
         sys.stdout.flush()
         return status
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(safe(f"error: {error}"), file=sys.stderr)
         return MISTAKE
     except PermissionError as error:
         print(

@@ -17,12 +17,16 @@ from grid.errors import StoreError, StudyError
 from grid.graph import StageId
 from grid.model_card import Facts, card
 from grid.store import Store, explain
+from model.encoder.weights import WEIGHTS
 from model.errors import InputError
+from model.text.tokenizer_files import FILES
 
 if TYPE_CHECKING:
     from grid.study import Study
 
 README = "README.md"
+EXPORTED = {README, "config.json", WEIGHTS, *FILES}
+"""All that an export writes."""
 _NEEDED = ("pretraining", "tokenizer", "evaluation", "finetuning")
 """Roles whose stages must be finished: what is exported, and what the card tells."""
 
@@ -48,6 +52,8 @@ def export(
     from model.encoder.export import write_folder
 
     folder = folder.expanduser().absolute()
+    if folder.is_symlink():
+        folder = folder.resolve()  # what a link leads to is replaced, not the link
     _require_free(folder, force)
     store = study.open_store()
     graph = study.graph([cell])
@@ -110,10 +116,12 @@ def _require_free(folder: Path, force: bool) -> None:
             f"{folder}: expected a folder that is new or empty. Name another one, or replace the "
             "model that is there with --force"
         )
-    if not (folder / "config.json").is_file():
+    names = {path.name for path in folder.iterdir()}
+    if not names >= {"config.json", README} or not names <= EXPORTED:
         raise StudyError(
-            f"{folder}: expected an exported model, which --force would replace, found other "
-            "files. Name another folder"
+            f"{folder}: expected an exported model and nothing else, which --force would replace, "
+            f"found other files ({', '.join(sorted(names - EXPORTED)[:3]) or 'no model'}). Name "
+            "another folder"
         )
 
 
@@ -147,6 +155,11 @@ def _put(temporary: Path, folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         old = folder.with_name(f".{folder.name}~{uuid.uuid4().hex[:12]}")
         os.rename(folder, old)
-    os.rename(temporary, folder)
+    try:
+        os.rename(temporary, folder)
+    except BaseException:
+        if old is not None:
+            os.rename(old, folder)
+        raise
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)

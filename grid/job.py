@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grid.confine import refuse_links_below
 from grid.errors import StoreError
 from grid.graph import StageId
+from grid.publish import write_json
 from grid.store import Store
 from grid.typed import named, rebuild
 from model.context import Context
@@ -78,13 +80,29 @@ class Job:
             "monitors": self.monitors,
             "checkpoint_seconds": self.checkpoint_seconds,
             "locations": self.locations,
-            **({} if self.command is None else {"command": self.command}),
+            **({} if self.command is None else {"command": without_values(self.command)}),
         }
+
+
+def without_values(command: dict[str, Any]) -> dict[str, Any]:
+    """A command of which the variables are named only: their values may be secrets."""
+    return {**command, "environment": sorted(command["environment"])}
 
 
 def read_job(folder: Path) -> Job:
     """The job of an attempt."""
     return Job(**json.loads((folder / "job.json").read_text(encoding="utf-8")))
+
+
+def forget_secrets(job: Job, folder: Path) -> None:
+    """Takes the values of a command's variables out of an attempt's job.json."""
+    if job.command is None or not job.command["environment"]:
+        return
+    record = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    record["command"] = without_values(record["command"])
+    temporary = folder / ".job.json"
+    write_json(temporary, record)
+    temporary.replace(folder / "job.json")
 
 
 def compute(
@@ -102,6 +120,8 @@ def compute(
     inputs = {name: _input(store, stage, key) for name, (stage, key) in job.inputs.items()}
     work = store.work(*job.id)
     work.mkdir(parents=True, exist_ok=True)
+    if job.command is None:  # a program of the user's own may keep links there
+        refuse_links_below(store.root, work)
     context = Context(
         work=work,
         threads=job.threads,

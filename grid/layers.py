@@ -4,7 +4,8 @@ Later layers win: extended files, the study, the scale, the site (which may only
 the command line.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +46,11 @@ LAYER_KEYS = (
 """What a study and each of its scales may say."""
 STUDY_KEYS = ("extends", "scales", *LAYER_KEYS)
 SITE_KEYS = ("locations", "execution", "store", "commands")
+_SITE_ONLY = re.compile(
+    r"execution\.slurm\.(stages\.[^.]+\.)?(setup|extra|python|mail_user)"
+    r"|execution\.monitors\.(wandb|[^.]+\.output_path)"
+)
+"""What runs commands, writes outside of the store or sends to others."""
 DEFAULT_SCALE = "laptop"
 SITE_FILE = "grid.yaml"
 
@@ -101,8 +107,14 @@ def read_layers(
     file: Path, *, scale: str | None, overrides: Sequence[str], site: Path | None
 ) -> Layers:
     """Reads and lays together everything that decides a study. Raises StudyError."""
+<<<<<<< HEAD
     written = _extended(file, ())
     study, scale = _with_scale(written, scale, file)
+=======
+    study = _extended(file, ())
+    study, scale = _with_scale(study, scale, file)
+    _refuse_what_only_the_user_may_say(study)
+>>>>>>> trust
     own = read_site(site)
     if own.placed is not None:
         study = lay(study, own.placed)
@@ -119,6 +131,28 @@ def read_layers(
         overrides=top,
         programs=own.programs,
     )
+
+
+def _refuse_what_only_the_user_may_say(study: Node) -> None:
+    """A study may come from anyone: it computes, and does nothing else to this machine."""
+    execution = study.value.get("execution")
+    for path, node in _nodes(execution, "execution") if execution is not None else ():
+        if _SITE_ONLY.fullmatch(path):
+            raise fail(
+                node,
+                path,
+                "expected it in the site file (grid.yaml, or --site FILE) or on the command line, "
+                "found it in a study, which may come from anyone: it runs commands, writes outside "
+                "of the store or sends to others",
+            )
+
+
+def _nodes(node: Node, path: str) -> Iterator[tuple[str, Node]]:
+    """A node and all below it that have a path of keys."""
+    yield path, node
+    if isinstance(node.value, dict):
+        for name, item in node.value.items():
+            yield from _nodes(item, f"{path}.{name}")
 
 
 def scales_of(file: Path) -> list[str]:

@@ -22,6 +22,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from grid.confine import read_file
+
 EXPIRY = 30.0
 """Seconds without a change after which a lease may be taken over."""
 BEAT = 5.0
@@ -83,12 +85,12 @@ def read(folder: Path) -> Seen | None:
     if generation == 0:
         return None
     try:
-        content = (folder / str(generation)).read_bytes()
+        content = read_file(folder / str(generation))
         record = json.loads(content[_COUNTER:])
         holder = Holder(**record)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         holder = None
     return Seen(
         generation=generation,
@@ -326,20 +328,32 @@ def _machine() -> tuple[str, str, str]:
 
 
 def _started(pid: int) -> tuple[str, str]:
-    """Start time and state letter of a process; empty if there is none."""
+    """Start time and state letter of a process; empty if there is none that may be looked at."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return "", ""
     fields = re.sub(r"^.*\) ", "", stat, flags=re.DOTALL).split()
     return fields[19], fields[0]
 
 
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _process(holder: Holder) -> str:
-    """`alive`, `stopped`, `dead` or `unknown` (another machine, boot or namespace)."""
+    """`alive`, `stopped`, `dead` or `unknown` (another machine, boot or namespace, or hidden)."""
     if not holder.same_machine(myself()):
         return "unknown"
     started, state = _started(holder.pid)
+    if not started and _exists(holder.pid):
+        return "unknown"  # of another user, whom /proc hides from this one (hidepid)
     if started != holder.started or state in "ZXx":
         return "dead"
     return "stopped" if state in "Tt" else "alive"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid import lease
+from grid.confine import read_file, refuse_links
 from grid.errors import StoreError
 from grid.graph import StageId
 from grid.store import Store
@@ -147,18 +148,18 @@ def unlisted(folders: Sequence[Path]) -> StoreError:
 
 
 def _folders(store: Store) -> Iterator[Item]:
-    for stage in _names(store.root / "artifacts"):
-        for group in sorted((store.root / "artifacts" / stage).iterdir()):
-            for path in sorted(group.iterdir()):
+    for stage in _stages(store, "artifacts"):
+        for group in _inside(store, store.root / "artifacts" / stage):
+            for path in _inside(store, group):
                 kind = LEFTOVER if path.name.startswith(".") else ARTIFACT
                 key = path.name.removeprefix(".").partition("~")[0]
                 yield Item(kind=kind, id=(stage, key), path=path, bytes=measure(path))
-    for stage in _names(store.root / "work"):
-        for path in sorted((store.root / "work" / stage).iterdir()):
+    for stage in _stages(store, "work"):
+        for path in _inside(store, store.root / "work" / stage):
             if not path.name.endswith(".lease"):
                 yield Item(kind=WORK, id=(stage, path.name), path=path, bytes=measure(path))
-    for stage in _names(store.root / "attempts"):
-        for parent in sorted((store.root / "attempts" / stage).iterdir()):
+    for stage in _stages(store, "attempts"):
+        for parent in _inside(store, store.root / "attempts" / stage):
             for path in store.attempts(stage, parent.name):
                 yield Item(kind=ATTEMPT, id=(stage, parent.name), path=path, bytes=measure(path))
 
@@ -176,7 +177,7 @@ def measure(folder: Path) -> int:
 def _busy(store: Store) -> set[StageId]:
     """The stages that are being worked on, and the inputs that they read."""
     busy: set[StageId] = set()
-    for stage in _names(store.root / "work"):
+    for stage in _stages(store, "work"):
         for folder in sorted((store.root / "work" / stage).glob("*.lease")):
             if not lease.held(folder):
                 continue
@@ -189,9 +190,9 @@ def _busy(store: Store) -> set[StageId]:
 
 def _inputs(attempt: Path) -> Iterator[StageId]:
     try:
-        job = json.loads((attempt / "job.json").read_text(encoding="utf-8"))
+        job = json.loads(read_file(attempt / "job.json"))
         yield from ((stage, key) for stage, key in job["inputs"].values())
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"{attempt}/job.json: cannot be read ({error}), but the stage is being worked on: "
             "wait for it to end, and prune after that"
@@ -225,5 +226,16 @@ def _remove(item: Item) -> None:
         item.path.parent.rmdir()
 
 
-def _names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+def _stages(store: Store, kind: str) -> list[str]:
+    """The kinds of stage that have a folder below one of the store's."""
+    folder = store.root / kind
+    return [path.name for path in _inside(store, folder)] if folder.is_dir() else []
+
+
+def _inside(store: Store, folder: Path) -> list[Path]:
+    """What a folder of the store holds. Raises StoreError for links: they lead out of it."""
+    refuse_links(store.root, folder)
+    found = sorted(folder.iterdir())
+    for path in found:
+        refuse_links(folder, path)
+    return found

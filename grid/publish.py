@@ -69,9 +69,14 @@ def discard(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """JSON as everywhere in the store: UTF-8, sorted keys, one value a line."""
+def write_json(path: Path, value: Any, *, private: bool = False) -> None:
+    """JSON as everywhere in the store: UTF-8, sorted keys, one value a line.
+
+    private: in a new file that nobody else may read.
+    """
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    if private:
+        path.touch(0o600, exist_ok=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 

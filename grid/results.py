@@ -17,11 +17,16 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from grid.cell import Cell, solved_columns
+from grid.confine import read_file, refuse_links
 from grid.errors import StoreError, StudyError
+<<<<<<< HEAD
 from grid.planned import FILE as PLANNED
 from grid.planned import planned
 from grid.provenance import FILE as ARTIFACTS
 from grid.provenance import provenance
+=======
+from grid.score_types import typed
+>>>>>>> trust
 from grid.store import Store, explain
 from grid.task_results import headline, with_selected
 from grid.template import Coordinate
@@ -87,7 +92,16 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
                 "cell": cell.id,
                 **_of_cell(cell),
             }
-            rows += [{**shared, **score} for score in _scores(store, cell, graph, there)]
+            try:
+                rows += [
+                    {**shared, **typed(score, _AFTER)}
+                    for score in _scores(store, cell, graph, there)
+                ]
+            except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                raise StoreError(
+                    f"store {store.root}: an artifact of the cell {cell.id} does not hold what it "
+                    f"should ({error!r}). This tells which are damaged: python -m grid verify"
+                ) from None
     schema: dict[str, type[pl.DataType]] = {
         **_BEFORE,
         **{path: _column_type(cell.coordinates[path] for cell in study.cells)
@@ -110,7 +124,7 @@ def refuse_foreign(study: "Study") -> None:
         written = json.loads((study.folder / DESCRIPTION).read_text(encoding="utf-8"))
         other = Path(written["file"])
         foreign = not other.samefile(study.file) and other.read_bytes() != study.file.read_bytes()
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return  # no output yet, or of a file that is no longer there
     if foreign:
         raise StudyError(
@@ -158,7 +172,11 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file beside its place and renames it. Raises StoreError if that cannot be."""
+    """Writes a file into a study's folder, beside its place, and renames it.
+
+    Raises StoreError if that cannot be, or if a link would lead it out of the store.
+    """
+    refuse_links(path.parents[3], path.parent)  # <store>/studies/<study>/<scale>/<file>
     temporary = path.with_name(f".{path.name}~{uuid.uuid4().hex[:12]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -381,8 +399,8 @@ def _final_loss(curve: Any) -> float | None:
 def _read(path: Path) -> Any:
     """One JSON file of an artifact; artifacts never change, so it is read once."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json.loads(read_file(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path}: the artifact is damaged: {error}") from None
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.environment import environment
-from grid.job import Job, compute, prepare_process, read_job
+from grid.job import Job, compute, forget_secrets, prepare_process, read_job
 from grid.lease import Holder, Lease, Observer, Seen
 from grid.outcome import (
     DONE,
@@ -45,6 +45,7 @@ def run_attempt(folder: Path) -> Outcome:
     """Runs the attempt and writes its outcome.json. Never raises for what the stage did."""
     started = time.monotonic()
     stop = stop_event()
+    job = None
     try:
         job = read_job(folder)
         prepare_process(job)
@@ -54,6 +55,8 @@ def run_attempt(folder: Path) -> Outcome:
         log(verdict.told)
     outcome = measured(started, verdict)
     try:
+        if job is not None:
+            forget_secrets(job, folder)
         write_json(folder / "outcome.json", asdict(outcome))
     except OSError as error:
         log(f"outcome.json could not be written: {error}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grid import lease, memory
+from grid.confine import read_file
 from grid.graph import TO_RUN, Graph, StageId
 from grid.outcome import (
     CANCELLED,
@@ -215,8 +216,8 @@ def _cause(element: "Element") -> str | None:
 def _batch(attempt: Path) -> dict[str, Any] | None:
     """The batch job that made an attempt; None for a launcher at a machine."""
     try:
-        batch = json.loads((attempt / "job.json").read_text(encoding="utf-8")).get("batch")
-    except (OSError, ValueError):
+        batch = json.loads(read_file(attempt / "job.json")).get("batch")
+    except (OSError, ValueError, RecursionError):
         return None
     return batch if isinstance(batch, dict) else None
 
@@ -255,8 +256,8 @@ def attempted(store: "Store", ids: Collection[StageId]) -> set[StageId]:
 def outcome_of(attempt: Path) -> dict[str, Any] | None:
     """An attempt's outcome.json; None if it has not written one yet, or was killed."""
     try:
-        outcome = json.loads((attempt / "outcome.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        outcome = json.loads(read_file(attempt / "outcome.json"))
+    except (OSError, ValueError, RecursionError):
         return None
     return outcome if isinstance(outcome, dict) else None
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from grid import checksums, lease
+from grid.confine import read_file, refuse_links, require_names
 from grid.errors import StoreError
 from grid.publish import discard, publish, write_json
 
@@ -78,19 +79,30 @@ class Store:
 
     def path(self, stage: str, key: str) -> Path:
         """The folder of an artifact, whether or not it is there."""
+        require_names(self.root, stage, key)
         return self.root / "artifacts" / stage / key.rpartition("-")[2][:2] / key
 
     def published(self, stage: str) -> set[str]:
         """The keys of all artifacts of a stage, by one listing."""
+        require_names(self.root, stage)
         keys: set[str] = set()
+        folder = self.root / "artifacts" / stage
+        refuse_links(self.root, folder)
         with self._errors("listing its artifacts"):
-            for folder in _listing(self.root / "artifacts" / stage):
-                keys.update(entry.name for entry in _listing(Path(folder.path)))
+            for group in _listing(folder):
+                self._refuse_link(group)
+                for entry in _listing(Path(group.path)):
+                    self._refuse_link(entry)
+                    keys.add(entry.name)
         return keys
 
     def has(self, stage: str, key: str) -> bool:
         """Whether an artifact is there. For many, `published` is cheaper."""
-        return self.path(stage, key).is_dir()
+        place = self.path(stage, key)
+        if not place.is_dir():
+            return False
+        refuse_links(self.root, place)
+        return True
 
     def manifest(self, stage: str, key: str) -> dict[str, Any]:
         """An artifact's manifest: files, sizes, checksums, environment, execution, wall time."""
@@ -102,10 +114,12 @@ class Store:
 
     def work(self, stage: str, key: str) -> Path:
         """The folder of a stage's resumable state."""
+        require_names(self.root, stage, key)
         return self.root / "work" / stage / key
 
     def lease_folder(self, stage: str, key: str) -> Path:
         """Where a stage's lease is."""
+        require_names(self.root, stage, key)
         return self.root / "work" / stage / f"{key}.lease"
 
     def study(self, study: str, scale: str) -> Path:
@@ -121,6 +135,7 @@ class Store:
         """A new attempt's folder, with its job.json."""
         with self._errors(f"writing an attempt at {stage} {key}"):
             parent = self.root / "attempts" / stage / key
+            refuse_links(self.root, parent)
             parent.mkdir(parents=True, exist_ok=True)
             number = max(_numbers(parent), default=0) + 1
             while True:
@@ -130,7 +145,7 @@ class Store:
                     break
                 except FileExistsError:
                     number += 1
-            write_json(folder / "job.json", dict(job))
+            write_json(folder / "job.json", dict(job), private=has_secrets(job.get("command")))
             return folder
 
     def acquire(
@@ -139,6 +154,8 @@ class Store:
         """A stage's lease, its dead leftovers removed; None if another process holds it."""
         with self._errors(f"taking the lease of {stage} {key}"):
             folder = self.lease_folder(stage, key)
+            for place in (folder, self.work(stage, key), self.path(stage, key)):
+                refuse_links(self.root, place)
             held = lease.acquire(folder, stage=stage, key=key, stale=stale)
             if held is not None:
                 for leftover in self._leftovers(stage, key):
@@ -149,6 +166,7 @@ class Store:
         """A new folder beside an artifact's place, to write it in."""
         with self._errors(f"starting {stage} {key}"):
             place = self.path(stage, key)
+            refuse_links(self.root, place)
             place.parent.mkdir(parents=True, exist_ok=True)
             folder = place.with_name(f".{key}~{uuid.uuid4().hex[:12]}")
             folder.mkdir()
@@ -204,14 +222,19 @@ class Store:
             self._clean()
 
     def _clean(self) -> None:
+        refuse_links(self.root, self.root / "work")
         for stage in _listing(self.root / "work"):
+            self._refuse_link(stage)
             for entry in _listing(Path(stage.path)):
                 if not entry.name.endswith(".lease"):
                     continue
+                self._refuse_link(entry)
                 seen = lease.read(Path(entry.path))
                 if seen is None or seen.holder is None or not (seen.dead or seen.released):
                     continue
-                stage_key = (seen.holder.stage, seen.holder.key)
+                # By the lease's place: what it says of itself may be anything.
+                stage_key = (stage.name, entry.name.removesuffix(".lease"))
+                refuse_links(self.root, self.path(*stage_key))
                 leftovers = self._leftovers(*stage_key)
                 if lease.read(Path(entry.path)) != seen:
                     continue  # taken over just now: the new holder's folder may be among them
@@ -230,13 +253,17 @@ class Store:
         entries = _listing(self.path(stage, key).parent, hidden=True)
         return [Path(entry.path) for entry in entries if entry.name.startswith(f".{key}~")]
 
+    def _refuse_link(self, entry: os.DirEntry[str]) -> None:
+        if entry.is_symlink():  # known from the listing
+            refuse_links(self.root, Path(entry.path))
+
     def _json(self, stage: str, key: str, name: str) -> dict[str, Any]:
         path = self.path(stage, key) / name
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            return dict(json.loads(read_file(path)))
         except FileNotFoundError:
             raise StoreError(f"store {self.root}: there is no artifact {stage} {key}") from None
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise StoreError(f"store {self.root}: {path} is damaged: {error}") from None
 
     @contextmanager
@@ -248,6 +275,11 @@ class Store:
             if explained is None:
                 raise
             raise explained from error
+
+
+def has_secrets(command: Mapping[str, Any] | None) -> bool:
+    """Whether a program is given variables by the site file: their values may be secrets."""
+    return command is not None and bool(command["environment"])
 
 
 def _listing(folder: Path, hidden: bool = False) -> list[os.DirEntry[str]]:

@@ -238,7 +238,8 @@ def load(
         site=None if site is None else Path(site),
     )
     for name, what in ((path.stem, "the study's file name"), (layers.scale, "scale")):
-        if name.strip(".") == "" or any(sign in name for sign in ("/", "\\", "\0")):
+        odd = not name.isprintable() or any(sign in name for sign in ("/", "\\"))
+        if odd or name.strip(".") == "":
             raise StudyError(
                 f"{path}: {what}: expected a name that can be a folder's, found {name!r}"
             )

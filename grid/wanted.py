@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grid.confine import read_file
 from grid.errors import StoreError
 from grid.graph import Graph, StageId
 from grid.why import Difference, Records, artifacts
@@ -65,11 +66,11 @@ def recorded(folder: Path) -> set[StageId] | None:
     """The stages that the last run of a study's folder wanted; None if it left no list."""
     path = folder / FILE
     try:
-        stages = json.loads(path.read_text(encoding="utf-8"))["stages"]
+        stages = json.loads(read_file(path))["stages"]
         return {(stage, key) for stage, keys in stages.items() for key in keys}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"{path}: cannot be read ({error}). Run the study again: it writes the file anew"
         ) from None

@@ -19,6 +19,8 @@ _MAX_NODES = 2_000_000
 """Aliases can make a small file expand without end; no study comes near this."""
 
 _MAX_DEPTH = 100
+_LARGEST = 1 << 22
+"""Bytes of a file; the largest study here has some thousands."""
 
 
 # `{seed: range(1, 2)}` is to YAML a value `range(1` and a key `2)`.
@@ -69,6 +71,10 @@ _Loader.add_implicit_resolver(
 def read_yaml(file: Path, what: str = "study") -> Node:
     """The tree in a file. Raises StudyError, naming file and line, on anything that is not one."""
     try:
+        size = file.stat().st_size
+        if size > _LARGEST:
+            told = f"expected a {what} of at most {_LARGEST:,} bytes, found {size:,}"
+            raise StudyError(f"{shown(file)}: {told}")
         data = file.read_bytes()
     except FileNotFoundError:
         raise StudyError(f"{shown(file)}: no such file (expected a {what} in YAML)") from None

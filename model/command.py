@@ -18,6 +18,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -124,6 +125,7 @@ def _call(name: str, invocation: Invocation, places: Mapping[str, str], context:
             text=True,
             errors="replace",
             preexec_fn=_die_with_parent,
+            process_group=0,  # so that a stop reaches what a shell script or torchrun started
         )
     except OSError as error:
         raise InputError(
@@ -157,13 +159,18 @@ def _relay(stream: "IO[str] | None", printed: deque[str]) -> None:
 
 
 def _watch(process: "subprocess.Popen[str]", stop: threading.Event, ended: threading.Event) -> None:
-    """Ends the program when the stage is told to stop: gently first."""
+    """Ends the program and all that it started when the stage is told to stop: gently first."""
     while not ended.is_set():
         if stop.wait(_POLL):
-            process.terminate()
+            _signal(process, signal.SIGTERM)
             if not ended.wait(_GRACE):
-                process.kill()
+                _signal(process, signal.SIGKILL)
             return
+
+
+def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # it has just ended
+        os.killpg(process.pid, number)
 
 
 def _die_with_parent() -> None:

@@ -63,7 +63,7 @@ def _finished(store: "Store") -> Iterator[tuple[Any, dict[str, Any], int]]:
             exposure = json.loads((path.parent / "exposure.json").read_text(encoding="utf-8"))
             config, pieces = recorded(written), int(facts["rows"])
             updates = int(exposure["updates"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue  # a damaged artifact: `verify` tells
         if config is None:
             continue  # of another version of this code

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from grid.errors import StudyError
 from grid.graph import StageId
+from grid.printing import safe
 
 if TYPE_CHECKING:
     from grid.overview import Overview
@@ -94,7 +95,7 @@ def existing_store(options: Namespace) -> "Store":
 
 def say(text: str) -> None:
     """One line of progress, to standard error."""
-    print(text, file=sys.stderr, flush=True)
+    print(safe(text), file=sys.stderr, flush=True)
 
 
 def size(count: int) -> str:

@@ -66,8 +66,13 @@ class SlurmStage:
             require(value is None or value > 0, f"{key}.{name}", "more than 0", value)
         memory = self.memory_gb
         require(memory is None or memory >= 0, f"{key}.memory_gb", "at least 0", memory)
+        for field_ in dataclasses.fields(self):
+            value = getattr(self, field_.name)
+            # Each becomes a line of the job script; two lines would be another command.
+            legal = not isinstance(value, str) or value.isprintable()
+            require(legal, f"{key}.{field_.name}", "one line of text", value)
         for line in self.extra or []:
-            legal = line.startswith("--") and "\n" not in line
+            legal = line.startswith("--") and line.isprintable()
             require(legal, f"{key}.extra", "options as in --licenses=scratch", line)
         if self.gres is not None:
             require("{gpus}" in self.gres, f"{key}.gres", "{gpus} for the number", self.gres)

@@ -12,6 +12,7 @@ import shutil
 import uuid
 from pathlib import Path
 
+from grid.confine import refuse_links_below
 from grid.errors import StoreError
 from grid.publish import discard
 from grid.store import explain
@@ -30,6 +31,7 @@ def snapshot(store: Path) -> Path:
     files = _files()
     place = store / FOLDER / _digest(files)
     if place.is_dir():
+        _forget_compiled(store, place)
         kept = {name: place / name for name in _names(place)}
         if _digest(kept) != place.name:
             raise StoreError(
@@ -53,6 +55,14 @@ def snapshot(store: Path) -> Path:
             f"{place}: the code cannot be copied: {error}"
         ) from error
     return place
+
+
+def _forget_compiled(store: Path, place: Path) -> None:
+    """Removes what Python has compiled there: it would be run in place of the code that is checked,
+    or be imported in place of a package. Jobs compile it again."""
+    refuse_links_below(store, place)
+    for path in place.rglob("*.pyc"):
+        path.unlink(missing_ok=True)
 
 
 def _files() -> dict[str, Path]:

@@ -2,7 +2,8 @@
 
     <study's folder>/submissions/<id>/
         submission.json    what was meant, before the first sbatch; job ids are added as they come
-        stages.json        the stages, complete: jobs read this and never the study
+        stages.json        the stages, complete: jobs read this and never the study; private if
+                           the site file gives a program variables
         <array>.sh         the job script of an array
         log/               what Slurm and the elements print
         elements/          what elements say as they start and end
@@ -24,7 +25,7 @@ from grid.graph import Graph, Stage, StageId
 from grid.identity import plain
 from grid.slurm.resources import Resources
 from grid.slurm.settings import SlurmStage
-from grid.store import explain
+from grid.store import explain, has_secrets
 from grid.typed import name_of, named, rebuild
 
 VERSION = 1
@@ -172,6 +173,8 @@ def read_submission(folder: Path) -> Submission:
 def _array(record: Mapping[str, Any]) -> Array:
     resources = dict(record["class"])
     placement = SlurmStage(**resources.pop("placement"))
+    if record["job"] is not None and not str(record["job"]).isdecimal():
+        raise ValueError(f"expected a job's number, found {record['job']!r}")  # scancel is given it
     return Array(
         name=record["name"],
         resources=Resources(placement=placement, **resources),
@@ -217,7 +220,9 @@ def write_stages(folder: Path, graph: Graph) -> None:
         for stage in graph.stages.values()
     ]
     targets = [list(id) for id in graph.stages if id in graph.targets]
-    _write(folder / STAGES, {"version": VERSION, "stages": stages, "targets": targets})
+    private = any(has_secrets(stage.command) for stage in graph.stages.values())
+    record = {"version": VERSION, "stages": stages, "targets": targets}
+    _write(folder / STAGES, record, private=private)
 
 
 def read_stages(folder: Path, only: Iterable[StageId] | None = None) -> Graph:
@@ -254,12 +259,14 @@ def _stage(record: Mapping[str, Any], *, bare: bool) -> Stage:
     return Stage(inputs=kept, **fields)
 
 
-def _write(path: Path, value: Any) -> None:
-    """Compact JSON, beside its place and then renamed."""
+def _write(path: Path, value: Any, *, private: bool = False) -> None:
+    """Compact JSON, beside its place and then renamed. private: nobody else may read it."""
     temporary = path.with_name(f".{path.name}~{uuid.uuid4().hex[:12]}")
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if private:
+            temporary.touch(0o600, exist_ok=False)
         temporary.write_text(text + "\n", encoding="utf-8")
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -275,5 +282,5 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise StoreError(f"{path}: there is none") from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from None

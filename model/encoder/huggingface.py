@@ -8,6 +8,7 @@ no torch.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -62,6 +63,15 @@ _SIZES = {
     "heads": "num_attention_heads",
     "feed_forward": "intermediate_size",
 }
+_LARGEST = {
+    "num_hidden_layers": 10_000,
+    "hidden_size": 1 << 20,
+    "num_attention_heads": 1 << 16,
+    "intermediate_size": 1 << 22,
+    "vocab_size": 1 << 24,
+    "max_position_embeddings": 1 << 24,
+}
+"""Far beyond any model there is; what says more is damaged or was made to fill the memory."""
 _SHARES = {
     "dropout": "hidden_dropout_prob",
     "attention_dropout": "attention_probs_dropout_prob",
@@ -147,7 +157,7 @@ def from_config(values: Mapping[str, Any]) -> tuple[EncoderConfig, int]:
     """
     norms = {model_type: norm for norm, model_type in MODEL_TYPES.items()}
     model_type = values.get("model_type")
-    if model_type not in norms:
+    if not isinstance(model_type, str) or model_type not in norms:
         raise InputError(f"model_type: expected {' or '.join(norms)}, found {model_type!r}")
     faults = [
         f"{key}: expected {expected!r}, found {values.get(key)!r}"
@@ -160,8 +170,14 @@ def from_config(values: Mapping[str, Any]) -> tuple[EncoderConfig, int]:
         if values.get(key, expected) != expected
     ]
     for key in (*_SIZES.values(), "vocab_size", "max_position_embeddings"):
-        if type(values.get(key)) is not int or values[key] < 1:
-            faults.append(f"{key}: expected a whole number, found {values.get(key)!r}")
+        if type(values.get(key)) is not int or not 1 <= values[key] <= _LARGEST[key]:
+            faults.append(
+                f"{key}: expected a whole number from 1 to {_LARGEST[key]}, found "
+                f"{values.get(key)!r}"
+            )
+    for key in _SHARES.values():
+        if type(values.get(key, 0.0)) not in (int, float) or not 0 <= values.get(key, 0.0) <= 1:
+            faults.append(f"{key}: expected a number from 0 to 1, found {values[key]!r}")
     if faults:
         raise InputError("; ".join(faults))
     sizes: dict[str, Any] = {ours: values[theirs] for ours, theirs in _SIZES.items()}
@@ -186,7 +202,7 @@ def padding(ids: int, rows: int) -> int:
     if ids > rows:
         raise InputError(f"the tokenizer has {ids} ids, but the embedding only {rows} rows")
     powers = [1 << power for power in range(rows.bit_length())]
-    for multiple in (*powers, *range(1, rows + 1)):
+    for multiple in chain(powers, range(1, rows + 1)):
         if -(-ids // multiple) * multiple == rows:
             return multiple
     raise AssertionError("a number of rows is a multiple of itself")

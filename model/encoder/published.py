@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from model.checks import within
 from model.config import EncoderConfig
 from model.context import Context
 from model.encoder import weights
@@ -160,7 +161,7 @@ def located(files: Sequence[SourceFile], context: Context) -> list[Path]:
     folder = Path(context.locations[CHECKPOINT])
     found = []
     for file in files:
-        path = folder / file.name
+        path = within(folder, file.name)
         if not path.is_file():
             raise InputError(f"{path}: expected a checkpoint's file, found none")
         with path.open("rb") as stream:
@@ -187,7 +188,7 @@ def _json(file: Path) -> dict[str, Any]:
         raise InputError(
             f"{file.parent}: expected a published model's {file.name}, found none"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InputError(f"{file}: expected an object, found {type(value).__name__}")

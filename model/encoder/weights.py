@@ -23,6 +23,8 @@ BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 """Bytes a value of each precision that a model's weights may have."""
 _CHUNK = 1 << 23
 _LONGEST_HEADER = 1 << 27
+_LONGEST_NAME = 255
+"""Bytes of a file's name, as Linux has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ def read_header(file: Path) -> dict[str, Stored]:
         end = max((8 + length + entry["data_offsets"][1] for entry in header.values()), default=0)
         if end != size:
             raise ValueError(f"its header describes {end} bytes, the file has {size}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{file}: expected a whole safetensors file, found that {error}. Copy or convert the "
             "file again"
@@ -89,9 +91,18 @@ def weight_files(folder: Path) -> list[Path]:
     if (folder / INDEX).is_file():
         try:
             index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-            names = sorted(set(index["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError) as error:
-            raise InputError(f"{folder / INDEX}: expected `weight_map`, found {error}") from None
+            names = sorted(set(index["weight_map"].values()), key=str)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(
+                f"{folder / INDEX}: expected `weight_map`, found that {error}"
+            ) from None
+        if outside := [name for name in names if not _is_name(name)]:
+            raise InputError(
+                f"{folder / INDEX}: expected names of files beside it, found "
+                f"{str(outside[0])[:80]!r}"
+            )
+        if not names:
+            raise InputError(f"{folder / INDEX}: expected names of files, found none")
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             told = ", ".join(missing)
@@ -106,6 +117,17 @@ def weight_files(folder: Path) -> list[Path]:
             ".save_pretrained(NEW_FOLDER), and copy the tokenizer's files to NEW_FOLDER"
         )
     raise InputError(f"{folder}: expected {WEIGHTS} or {INDEX}, found neither")
+
+
+def _is_name(name: object) -> bool:
+    """Whether it names a file of the same folder."""
+    return (
+        isinstance(name, str)
+        and name.isprintable()
+        and name not in ("", ".", "..")
+        and "/" not in name
+        and len(name.encode()) <= _LONGEST_NAME
+    )
 
 
 def read_headers(files: Sequence[Path]) -> dict[str, Stored]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from model.checks import within
 from model.context import Context
 from model.encoder.description import read_description, seen
 from model.encoder.encoder import Encoder, language_rows
@@ -152,10 +153,10 @@ def _read(config: RetrievalStage, task: Path, language: str, context: Context) -
     aligned = parts.get("aligned", {}).get(language)
     return read(
         config.task,
-        root / parts["test"][language],
+        within(root, parts["test"][language]),
         language=language,
         most=config.most,
-        aligned=None if aligned is None else root / aligned,
+        aligned=None if aligned is None else within(root, aligned),
     )
 
 

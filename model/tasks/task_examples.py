@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.checks import within
 from model.context import Context
 from model.errors import InputError
 from model.stages import FinetuningStage
@@ -57,7 +58,7 @@ def _part(
 ) -> Examples:
     """The first `most` examples of each language that the part has a file of."""
     files = facts["parts"].get(part, {})
-    there = {code: root / files[code] for code in languages if code in files}
+    there = {code: within(root, files[code]) for code in languages if code in files}
     if config.config.train_articles is None:
         return read_each(config.task, there, part=part, most=most)
     first, last = articles(config.config, part)

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from model.checks import within
 from model.context import Context
 from model.errors import InputError
 from model.stages import CorpusStage
@@ -227,7 +228,7 @@ def _locate(
     folder = synthetic or Path(locations[source])
     files = []
     for name, size in planned:
-        path = folder / name
+        path = within(folder, name)
         if not path.is_file():
             raise InputError(
                 f"{path}: this file of the corpus is missing. Put it back, or correct the "

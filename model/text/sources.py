@@ -235,10 +235,11 @@ def _json_documents(path: Path, progress: Progress | None) -> Iterator[list[str]
             continue
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # numbers and nesting have their limits too
+            told = getattr(error, "msg", None) or str(error).partition(";")[0]
             raise InputError(
                 f"{path}: line {number}: expected one JSON object a line, found {line[:60]!r} "
-                f"({error.msg}). Write each record on one line."
+                f"({told}). Write each record on one line."
             ) from error
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
             fields = sorted(record) if isinstance(record, dict) else type(record).__name__

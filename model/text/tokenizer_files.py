@@ -17,6 +17,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import sentencepiece
+
 from model.errors import InputError
 from model.text import sentencepiece_model
 from model.text.sentencepiece_model import CONTROL, NORMAL, UNKNOWN, SentencePieceModel
@@ -87,6 +89,10 @@ def read_checked(content: bytes) -> SentencePieceModel:
             "expected a SentencePiece model whose first pieces are <unk>, <s> and </s>, as XLM-R's "
             f"are, found {', '.join(text for text, _ in first)}"
         )
+    try:
+        sentencepiece.SentencePieceProcessor(model_proto=content)
+    except RuntimeError as error:
+        raise InputError(f"expected a whole SentencePiece model, found that {error}") from None
     return model
 
 

@@ -24,6 +24,7 @@ from typing import Any
 from model.errors import InputError
 from model.training import distributed
 from model.training.engine import TAG, Engine
+from model.training.unpickling import ANYTHING, ONLY_WEIGHTS
 
 KEPT = 2
 MOST_TIME = 0.05
@@ -33,6 +34,7 @@ _LAYOUT = "layout.json"
 _UNFINISHED = ".unfinished"
 _ENGINE = "engine"
 _NONE = -1
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def wait_after(seconds: float, took: float) -> float:
@@ -163,23 +165,18 @@ def _convert(source: Path, universal: Path) -> str:
         shutil.rmtree(universal)
     universal.mkdir()
     workers = str(max(1, min(4, (os.cpu_count() or 1) // 2)))
-    command = [sys.executable, "-c", _CONVERTER]
-    command += ["--input_folder", str(source / TAG), "--output_folder", str(universal / TAG)]
+    command = [sys.executable, "-m", "model.training.universal"]
+    command += ["--input_folder", str((source / TAG).absolute())]
+    command += ["--output_folder", str((universal / TAG).absolute())]
     command += ["--num_extract_workers", workers, "--num_merge_workers", workers]
     # Without the ranks' variables: the converter is a program of its own, on the CPU.
-    kept = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    without = ("RANK", "WORLD_SIZE", "LOCAL_RANK", ANYTHING)
+    kept = {k: v for k, v in os.environ.items() if k not in without}
+    own = {"DS_ACCELERATOR": "cpu", ONLY_WEIGHTS: "1"}
     done = subprocess.run(
-        command, env=kept | {"DS_ACCELERATOR": "cpu"}, capture_output=True, text=True, check=False
+        command, env=kept | own, cwd=_ROOT, capture_output=True, text=True, check=False
     )
     return "" if done.returncode == 0 else f"{done.stdout}{done.stderr}"[-2000:] or "no message"
-
-
-_CONVERTER = """
-import logging
-from deepspeed.checkpoint import ds_to_universal
-logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
-ds_to_universal.main(ds_to_universal.parse_arguments())
-"""
 
 
 def _layout() -> dict[str, int]:
@@ -216,7 +213,11 @@ def _fault(folder: Path) -> str | None:
         for name, expected in checksums.items():
             if _sha256(folder / name) != expected:
                 return f"{name} has another checksum"
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        if not isinstance(_read(folder / _LAYOUT)["model"], dict):
+            return f"{_LAYOUT} describes no model"
+        if _read(folder / "state.json")["step"] != int(folder.name):
+            return "state.json is of another step"
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         return str(error)
     return None
 

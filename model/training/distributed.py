@@ -32,6 +32,7 @@ _LONG_WORK = timedelta(hours=6)
 """How long the others wait while rank 0 alone works on checkpoints. A rank that dies is noticed at
 once, by its closed connections."""
 _POLL_SECONDS = 0.05
+_HERE = "127.0.0.1"
 
 Item = TypeVar("Item")
 
@@ -70,6 +71,8 @@ def join(context: Context) -> None:
     if context.ranks == 1:  # whatever program this one was started by had its own
         os.environ["LOCAL_RANK"] = "0"
     os.environ.setdefault("LOCAL_RANK", str(place))
+    if _nodes() == 1:  # gloo's own ports, too, are for this machine only
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     if on_gpu:
         torch.cuda.set_device(local_device(context))
     torch_distributed.init_process_group(
@@ -104,21 +107,33 @@ def local_device(context: Context) -> str:
 
 
 def _meet(context: Context) -> Any:
-    """The store at which all ranks meet: rank 0 opens a free port and writes it down."""
+    """The store at which all ranks meet: rank 0 opens a free port and writes it down.
+
+    It asks nobody who they are, so it is open to this machine only, unless ranks are on others.
+    """
     if context.rendezvous is None:
         raise InputError(f"rendezvous: expected a file for {context.ranks} ranks, found none")
     if context.rank == 0:
-        store = torch_distributed.TCPStore(
-            "0.0.0.0",  # noqa: S104  # ranks on other machines must reach it
-            0,
-            is_master=True,
-            wait_for_workers=False,
-            timeout=_PATIENCE,
-        )
-        _write_address(context.rendezvous, _own_host(), store.port)
+        far = _nodes() > 1
+        with socket.create_server(("" if far else _HERE, 0)) as opened:
+            store = torch_distributed.TCPStore(
+                _HERE,
+                opened.getsockname()[1],
+                is_master=True,
+                wait_for_workers=False,
+                timeout=_PATIENCE,
+                master_listen_fd=opened.detach(),
+            )
+        _write_address(context.rendezvous, _own_host() if far else _HERE, store.port)
         return store
     host, port = _wait_for_address(context.rendezvous)
     return torch_distributed.TCPStore(host, port, is_master=False, timeout=_PATIENCE)
+
+
+def _nodes() -> int:
+    """Machines that the ranks are on: Slurm says it of its step, or else it is this one."""
+    names = ("SLURM_STEP_NUM_NODES", "SLURM_JOB_NUM_NODES")
+    return next((int(os.environ[name]) for name in names if name in os.environ), 1)
 
 
 def _own_host() -> str:
@@ -127,7 +142,7 @@ def _own_host() -> str:
     try:
         socket.getaddrinfo(name, None)
     except OSError:
-        return "127.0.0.1"
+        return _HERE
     return name
 
 

@@ -20,6 +20,7 @@ from model.encoder.encoder import Encoder, MaskedLanguageModel
 from model.errors import DivergenceError
 from model.training import distributed
 from model.training.memory import keep_freed_memory
+from model.training.unpickling import weights_only
 
 Part = Sequence[Tensor | None]
 """A model's arguments, of which the third are the targets."""
@@ -194,10 +195,12 @@ class Engine:
     def restore(self, folder: Path, *, universal: bool = False) -> None:
         """Reads what `save` wrote in an equal layout of ranks, or its universal form.
 
-        The caller has verified that the files are whole.
+        The caller has verified that the files are whole. Raises InputError for files that would
+        run a program when they are read.
         """
         self.engine._config.load_universal_checkpoint = universal
-        path, _ = self.engine.load_checkpoint(str(folder), tag=TAG)
+        with weights_only(folder):
+            path, _ = self.engine.load_checkpoint(str(folder), tag=TAG)
         if path is None:
             raise RuntimeError(f"DeepSpeed could not load its checkpoint in {folder}")
 

@@ -189,7 +189,10 @@ def test_what_is_missing_in_a_folder(folder: Path, tmp_path: Path) -> None:
         ({"type_vocab_size": 2, "hidden_act": "relu"}, "hidden_act: .*; type_vocab_size: "),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type"),
         ({"tie_word_embeddings": False}, "tie_word_embeddings: expected True"),
-        ({"hidden_size": None}, "hidden_size: expected a whole number, found None"),
+        (
+            {"hidden_size": None},
+            "hidden_size: expected a whole number from 1 to 1048576, found None",
+        ),
         ({"vocab_size": 50}, "the tokenizer has 62 ids, but the embedding only 50 rows"),
         ({"num_hidden_layers": 3}, "16 of 58 tensors .* are missing"),
         ({"num_hidden_layers": 1}, "hold 16 tensors that XLM-R does not have"),

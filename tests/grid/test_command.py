@@ -156,7 +156,20 @@ def test_a_killed_run_ends_its_program_and_the_next_goes_on(folder: Path) -> Non
     assert not work.exists() or not list(work.iterdir()), "its work folder went with publication"
 
 
-def test_a_program_that_saves_when_it_is_asked_and_calls_that_a_success(folder: Path) -> None:
+SHELL = """run: [sh, -c, "'{python}' train.py '{config}'; exit $?"]"""
+"""The shell ends at SIGTERM and does not pass it on."""
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_program_that_saves_when_it_is_asked_and_calls_that_a_success(
+    folder: Path, wrapped: bool
+) -> None:
+    if wrapped:
+        site = (folder / "grid.yaml").read_text()
+        (folder / "grid.yaml").write_text(
+            site.replace('run: ["{python}", train.py, "{config}"]', SHELL)
+        )
+        assert "sh, -c" in (folder / "grid.yaml").read_text()
     (folder / "own.yaml").write_text(STUDY.replace("[1, 2]", "[1]"))
     process = subprocess.Popen(
         [sys.executable, "-m", "grid", "run", "own.yaml", *does("saves")],

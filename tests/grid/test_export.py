@@ -1,7 +1,9 @@
 """`export` and `import` on real cells: files, refusals, and the way there and back."""
 
+import errno
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -116,11 +118,46 @@ def test_a_folder_that_is_taken_is_refused(place: Path, tmp_path: Path) -> None:
     assert json.loads((target / "config.json").read_text())["model_type"] == "xlm-roberta-xl"
     (other := tmp_path / "mine").mkdir()
     (other / "thesis.txt").write_text("years of work")
-    with pytest.raises(StudyError, match="expected an exported model, which --force would replace"):
-        export(study, study.cells[0], other, force=True)
+    (other / "config.json").write_text("{}")
+    for _ in range(2):  # a project of the user's; then with a README.md as well
+        with pytest.raises(StudyError, match=r"expected an exported model and nothing else, which"):
+            export(study, study.cells[0], other, force=True)
+        (other / "README.md").write_text("mine")
+    assert (other / "thesis.txt").read_text() == "years of work"
     with pytest.raises(StudyError, match="found a file"):
         export(study, study.cells[0], other / "thesis.txt", force=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "taken"]
+
+
+def test_what_cannot_be_put_in_its_place_leaves_the_old_model(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, target = load(place), tmp_path / "model"
+    export(study, study.cells[0], target)
+    before = {path.name: path.read_bytes() for path in target.iterdir()}
+    rename = os.rename
+
+    def fails(source: Path, to: Path) -> None:
+        if Path(to) == target and (Path(source) / "README.md").read_bytes() != before["README.md"]:
+            raise OSError(errno.EIO, "the new one is not put there")
+        rename(source, to)
+
+    monkeypatch.setattr("grid.export.os.rename", fails)
+    with pytest.raises(StoreError, match="input/output error"):
+        export(study, study.cells[1], target, force=True)
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_link_to_a_model_is_replaced_where_it_leads(place: Path, tmp_path: Path) -> None:
+    study = load(place)
+    export(study, study.cells[0], tmp_path / "model")
+    (link := tmp_path / "link").symlink_to("model")
+    assert export(study, study.cells[1], link, force=True) == tmp_path / "model"
+    assert link.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "model"]
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert config["model_type"] == "xlm-roberta-xl"
 
 
 def test_what_is_not_finished_is_not_exported(place: Path, tmp_path: Path) -> None:

@@ -168,3 +168,38 @@ def test_a_lease_cut_short_while_it_was_written_expires(tmp_path: Path) -> None:
     held = lease.acquire(folder, stale=observer.seen)
     assert held is not None
     held.remove()
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, PermissionError])
+def test_a_holder_that_proc_hides_is_not_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    """/proc mounted with hidepid shows nothing of other users' processes, or refuses a look."""
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    try:
+        held = lease.acquire(tmp_path / "a.lease")
+        assert held is not None
+        held.release()
+        record = tmp_path / "a.lease" / "1"
+        content = record.read_bytes().replace(b"released", b"00000000")
+        own = f'"pid": {os.getpid()}'.encode()
+        assert own in content
+        record.write_bytes(content.replace(own, f'"pid": {other.pid}'.encode()))
+        assert lease.read(tmp_path / "a.lease").dead, "by its start time it is another process"
+
+        def hides(path: Path, *arguments: object, **options: object) -> str:
+            if str(path) == f"/proc/{other.pid}/stat":
+                raise error(path)
+            return read_text(path, *arguments, **options)
+
+        read_text = Path.read_text
+        monkeypatch.setattr(Path, "read_text", hides)
+        seen = lease.read(tmp_path / "a.lease")
+        assert not seen.dead and not seen.alive
+        assert lease.acquire(tmp_path / "a.lease") is None
+        other.kill()
+        other.wait()
+        assert lease.read(tmp_path / "a.lease").dead, "there is no such process"
+    finally:
+        other.kill()
+        other.wait()
