@@ -107,14 +107,9 @@ def read_layers(
     file: Path, *, scale: str | None, overrides: Sequence[str], site: Path | None
 ) -> Layers:
     """Reads and lays together everything that decides a study. Raises StudyError."""
-<<<<<<< HEAD
     written = _extended(file, ())
     study, scale = _with_scale(written, scale, file)
-=======
-    study = _extended(file, ())
-    study, scale = _with_scale(study, scale, file)
     _refuse_what_only_the_user_may_say(study)
->>>>>>> trust
     own = read_site(site)
     if own.placed is not None:
         study = lay(study, own.placed)

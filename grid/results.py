@@ -19,14 +19,11 @@ import polars as pl
 from grid.cell import Cell, solved_columns
 from grid.confine import read_file, refuse_links
 from grid.errors import StoreError, StudyError
-<<<<<<< HEAD
 from grid.planned import FILE as PLANNED
 from grid.planned import planned
 from grid.provenance import FILE as ARTIFACTS
 from grid.provenance import provenance
-=======
 from grid.score_types import typed
->>>>>>> trust
 from grid.store import Store, explain
 from grid.task_results import headline, with_selected
 from grid.template import Coordinate
