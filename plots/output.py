@@ -28,7 +28,7 @@ def write(chart: Chart, study: StudyOutput, folder: Path, layout: Layout = PAGE)
     """
     stem = chart.figure if layout == PAGE else f"{chart.figure}_{layout.name}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        study.prepare(folder)
         paths = style.save(render(chart, layout), folder / stem)
         beside = folder / f"{stem}.json"
         text = json.dumps(sidecar(chart, study), indent=1, sort_keys=True, ensure_ascii=False)

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars
 
+from grid.confine import refuse_links_below
 from grid.planned import FILE as PLANNED
 from grid.provenance import FILE as PROVENANCE
 from grid.store import Store
@@ -99,6 +100,12 @@ class StudyOutput:
                 contents[key] = _json(store.path(stage, key) / name)
             if contents[key] is not None:
                 yield cell, contents[key]
+
+    def prepare(self, folder: Path) -> None:
+        """Makes a folder to write to. Raises StoreError if it is in the store, and leads out."""
+        if folder.is_relative_to(self.store):
+            refuse_links_below(self.store, folder)
+        folder.mkdir(parents=True, exist_ok=True)
 
     def results_sha256(self) -> str:
         with self.results_file.open("rb") as stream:

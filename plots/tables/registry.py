@@ -105,17 +105,17 @@ def write_tables(
     paths: list[Path] = []
     for name in names:
         table = make_table(study, name)
-        paths += _write(table, folder)
+        paths += _write(study, table, folder)
         if say is not None:
             for gap in table.gaps:
                 say(f"{name}: {gap.what}. Fill with: {gap.command}")
     return paths
 
 
-def _write(table: Table, folder: Path) -> list[Path]:
+def _write(study: StudyOutput, table: Table, folder: Path) -> list[Path]:
     paths = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        study.prepare(folder)
         for suffix, form in FORMS.items():
             path = folder / f"{table.name}.{suffix}"
             path.write_text(form(table), encoding="utf-8")

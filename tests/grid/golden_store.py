@@ -3,7 +3,7 @@
     python -m tests.grid.golden_store
 
 Two studies of seconds that leave every kind of file: text and tasks from files, a trained and a
-published model, milestones, a program of somebody's own, a stage that failed, one that was stopped.
+published model, milestones, a program of somebody's own, a stage that failed.
 What is written once stays: a new version of the program has to read the old archive, so it is only
 written anew where a format was given up on purpose, which CHANGELOG.md then says.
 """

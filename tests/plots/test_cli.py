@@ -141,3 +141,12 @@ def test_help_is_instant_and_nothing_imports_torch() -> None:
         [sys.executable, "-c", light], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_a_link_in_a_stranger_s_store_is_not_drawn_through(tmp_path: Path) -> None:
+    folder, private = fill(tmp_path / "store", frames.results()), tmp_path / "private"
+    private.mkdir()
+    (folder / "figures").symlink_to(private)
+    done = run(tmp_path / "store", "xlmr_figure_2")
+    assert done.returncode == 2
+    assert "figures is a link" in done.stderr and not list(private.iterdir())
