@@ -20,18 +20,18 @@ def planned(name: str, scale: str = "paper", *overrides: str) -> Plan:
     return Plan(grid.load(STUDIES / f"{name}.yaml", *overrides, scale=scale), profile="h100")
 
 
-@pytest.mark.parametrize("scale", ["paper", "laptop", "smoke"])
+@pytest.mark.parametrize("scale", ["paper", "gpu", "laptop", "smoke"])
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_study_is_priced_at_every_scale(file: Path, scale: str) -> None:
     study = grid.load(file, scale=scale)
     assert study.source
     assert len(file.read_text(encoding="utf-8").splitlines()) <= 120
-    frame = study.plan("h100" if scale == "paper" else "cpu")
+    frame = study.plan("h100" if scale in ("paper", "gpu") else "cpu")
     assert len(frame) == len(study.cells)
     assert frame["parameters"].min() > 0
     trained = frame.filter(frame["updates"] > 0)
     assert (trained["device_hours"] > 0).all()
-    if scale != "paper":  # nothing but this repository is needed
+    if scale in ("laptop", "smoke"):  # nothing but this repository is needed
         assert set(frame["state"]) == {"to run"}
         assert frame["fits"].all()
 
@@ -50,7 +50,7 @@ def test_what_studies_share_is_pretrained_once() -> None:
     alpha = planned("sampling_alpha")
     at_03 = {
         cell.seed: pretrainings(alpha)[cell.id]
-        for cell in alpha.studies[0].cells
+        for cell in alpha.studies[0].expansion.members["alpha"]
         if cell.coordinates["sampling.alpha"] == 0.3
     }
     assert len(at_03) == 3
@@ -63,6 +63,23 @@ def test_what_studies_share_is_pretrained_once() -> None:
             if len(cell.config.languages) == 7 and cell.config.corpus.source == "wikipedia"
         }
         assert seven == {seed: fixed["xlm-7", seed] for seed in (1, 2, 3)}
+
+
+def test_all_studies_at_laptop_scale_take_two_and_a_half_hours_on_two_cores() -> None:
+    """As the plan prices them, with three seeds. Cells have 2.5M tokens or more, but the smaller
+    batches at equal updates, which is what equal updates mean."""
+    plan = Plan(*(grid.load(file, scale="laptop") for file in FILES), profile="cpu")
+    shared, alone = plan.totals()["shared"], plan.totals()["alone"]
+    assert shared.device_hours + shared.cpu_hours <= 2 * 150 / 60
+    assert shared.stages < alone.stages / 10
+    few = set()
+    for cell in (cell for study in plan.studies for cell in study.cells):
+        recipe = cell.config.pretraining
+        tokens = recipe.updates * recipe.batch_size * recipe.sequence_length
+        if 0 < tokens < 2.5e6:
+            few.add(recipe.batch_size)
+    assert few == {20, 40}
+    assert all(s.seeds == (1, 2, 3) for s in plan.studies if s.name != "corpus_sizes")
 
 
 def test_figure_6_keeps_its_capacity() -> None:
