@@ -40,7 +40,7 @@ def refused(path: Path, *overrides: str, scale: str | None = None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("scale", "cells"), [("smoke", 10), ("laptop", 14), ("paper", 51), ("real", 14)]
+    ("scale", "cells"), [("smoke", 10), ("laptop", 30), ("paper", 51), ("real", 14)]
 )
 def test_curse_study_expands_at_every_scale(scale: str, cells: int) -> None:
     assert len(grid.load(CURSE, scale=scale).cells) == cells
@@ -252,7 +252,7 @@ def test_an_error_in_an_extended_file_names_that_file(tmp_path: Path) -> None:
 def test_unknown_scale_lists_the_legal_ones() -> None:
     message = refused(CURSE, scale="laptp")
     assert "unknown scale 'laptp' (did you mean laptop?)" in message
-    assert "paper, laptop, smoke, real" in message
+    assert "paper, laptop, gpu, smoke, real" in message
 
 
 @pytest.mark.parametrize(

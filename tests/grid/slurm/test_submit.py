@@ -57,7 +57,7 @@ def test_a_dry_run_needs_no_text(tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["--launcher", "slurm", "--scale", "smoke"], "scontrol: command not found"),
-        (["--launcher", "slurm"], "--scale: expected one of paper, laptop, smoke, real"),
+        (["--launcher", "slurm"], "--scale: expected one of paper, laptop, gpu, smoke, real"),
         (["--dry-run"], "--dry-run: expected --launcher slurm"),
         (["--launcher", "slurm", "--scale", "smoke", "--workers", "2"], "execution.slurm.cpus"),
     ],
@@ -81,7 +81,7 @@ def test_a_study_without_scales_needs_none(tmp_path: Path) -> None:
 
 
 def small(folder: Path) -> Studies:
-    return load_studies([ROOT / STUDY], scale="smoke", store=folder / "runs")
+    return load_studies([ROOT / STUDY], "blocks=[alpha]", scale="smoke", store=folder / "runs")
 
 
 def test_what_another_process_works_on_is_left_to_it(tmp_path: Path) -> None:
