@@ -1,4 +1,4 @@
-"""Collects what a study's cells have scored into one tidy polars frame, and sums it up.
+"""Collects what a study's cells have scored into one tidy polars frame.
 
 One row for each block, cell, task, model of it, metric and language; a cell that stands in several
 blocks has rows in each. Every row carries the tokens and epochs that its cell has seen of its
@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,18 +25,14 @@ from grid.provenance import FILE as ARTIFACTS
 from grid.provenance import provenance
 from grid.score_types import typed
 from grid.store import Store, explain
-from grid.task_results import headline, with_selected
+from grid.task_results import with_selected
 from grid.template import Coordinate
-from model.tasks.catalogue import TASKS
 
 if TYPE_CHECKING:
     from grid.graph import Graph, StageId
     from grid.study import Study
 
 RESULTS, PLAN, DESCRIPTION = "results.parquet", "plan.parquet", "study.json"
-SEVEN = ("en", "fr", "de", "ru", "zh", "sw", "ur")
-LOW, HIGH = ("sw", "ur"), ("en", "fr")
-"""Groups of Conneau et al. 2020, Figure 2."""
 ALL = "all"
 """Stands for the languages of training where there are several."""
 
@@ -224,85 +220,6 @@ def plan_frame(study: "Study") -> pl.DataFrame:
     for name, solved in solved_columns(cells).items():
         columns[name] = pl.Series(name, solved, dtype=pl.Float64)
     return pl.DataFrame(columns)
-
-
-def summary(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
-    """The main figures: one row for each block and point, means over seeds.
-
-    Bits per byte of the low-resource (sw, ur), high-resource (en, fr) and all languages, the
-    own-language unigram's over all, accuracy on XNLI over all, the other tasks' main metrics over
-    their own languages, and tokens seen in training.
-    `all` are the seven of xlm-7 where all of them are scored, otherwise those that are.
-    """
-    keys = ["block", *paths]
-    if "n_languages" not in keys:
-        keys.append("n_languages")
-    frame = headline(frame)
-    scored = set(frame["language"].drop_nulls().unique().to_list())
-    every = SEVEN if set(SEVEN) <= scored else tuple(sorted(scored))
-    means = [
-        _mean(frame, "bits_per_byte", LOW, "bits/byte low"),
-        _mean(frame, "bits_per_byte", HIGH, "bits/byte high"),
-        _mean(frame, "bits_per_byte", every, "bits/byte all"),
-        _mean(frame, "unigram_bits_per_byte", every, "unigram all"),
-        _mean(frame.filter(pl.col("task") == "xnli"), "accuracy", every, "xnli"),
-        _mean(frame.filter(pl.col("task") == "xnli"), "majority_accuracy", every, "majority"),
-        *_of_tasks(frame),
-        *_of_commands(frame),
-    ]
-    cells = frame.group_by([*keys, "cell"], maintain_order=True).agg(pl.first("updates"))
-    for mean in means:
-        cells = cells.join(mean, on=["block", "cell"], how="left", maintain_order="left")
-    tokens = (
-        frame.filter((pl.col("task") == "pretraining") & (pl.col("metric") == "tokens"))
-        .group_by(["block", "cell"])
-        .agg(pl.first("value").alias("tokens"))
-    )
-    cells = cells.join(tokens, on=["block", "cell"], how="left", maintain_order="left")
-    numbers = [name for name in cells.columns if name not in (*keys, "cell", "updates")]
-    table = cells.group_by(keys, maintain_order=True).agg(
-        pl.len().alias("seeds"), *(pl.mean(name) for name in numbers)
-    )
-    table = table.with_columns(pl.col("tokens").round().cast(pl.Int64))
-    empty = [name for name in numbers if table[name].null_count() == len(table)]
-    return table.drop(empty)
-
-
-def _of_tasks(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:
-    """The main metric of every task but XNLI, and its baseline's: means over a cell's languages."""
-    for name, task in TASKS.items():
-        rows = frame.filter(pl.col("task") == name)
-        if name == "xnli" or rows.is_empty():
-            continue
-        for prefix, title in (("", name), ("majority_", f"{name} majority")):
-            yield (
-                rows.filter(pl.col("metric") == f"{prefix}{task.main_metric}")
-                .group_by(["block", "cell"])
-                .agg(pl.mean("value").alias(title))
-            )
-
-
-def _of_commands(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:
-    """Each metric of the user's own programs: its mean over the languages of a cell."""
-    own = frame.filter(~pl.col("task").is_in(["pretraining", "likelihood", *TASKS]))
-    for task, metric in own.select("task", "metric").unique(maintain_order=True).iter_rows():
-        yield (
-            own.filter((pl.col("task") == task) & (pl.col("metric") == metric))
-            .group_by(["block", "cell"])
-            .agg(pl.mean("value").alias(f"{task} {metric}"))
-        )
-
-
-def _mean(frame: pl.DataFrame, metric: str, languages: Iterable[str], name: str) -> pl.DataFrame:
-    """Mean over languages in each cell; absent where one of them has no score."""
-    wanted = list(languages)
-    return (
-        frame.filter((pl.col("metric") == metric) & pl.col("language").is_in(wanted))
-        .group_by(["block", "cell"])
-        .agg(pl.mean("value").alias(name), pl.col("language").n_unique().alias("count"))
-        .filter(pl.col("count") == len(wanted))
-        .drop("count")
-    )
 
 
 def _of_cell(cell: Cell) -> dict[str, Any]:

@@ -169,8 +169,8 @@ def _print_results(
     studies: "Sequence[Study]", frames: "Sequence[polars.DataFrame]", format: str
 ) -> None:
     from grid import tables
-    from grid.results import summary
     from grid.studies import stacked
+    from grid.summary import summary
 
     if format != "table":
         tables.write(stacked(studies, frames), format)

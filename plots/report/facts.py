@@ -13,8 +13,9 @@ from grid.claims import Verdicts, read
 from grid.graph import DONE, StageId
 from grid.origins import leaves, origins_frame, text
 from grid.overview import Look, Overview
-from grid.results import RESULTS, publish, read_frame, refuse_foreign, results_sha256, summary
+from grid.results import RESULTS, publish, read_frame, refuse_foreign, results_sha256
 from grid.studies import Studies
+from grid.summary import summary
 from plots.studies import StudyOutput, find_studies
 from plots.tables.registry import make_table
 from plots.tables.table import Table
@@ -104,7 +105,7 @@ class Facts:
 
     @cached_property
     def by_seed(self) -> polars.DataFrame:
-        """`grid.results.summary` of each seed: one row for each block, point and seed."""
+        """`grid.summary.summary` of each seed: one row for each block, point and seed."""
         if self.frame.is_empty():
             texts = dict.fromkeys(("block", *self.axes), polars.String)
             return polars.DataFrame(schema={**texts, "seed": polars.Int64})

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from grid.results import HIGH, LOW, SEVEN, summary
 from grid.statistics import mean_interval, paired_differences
+from grid.summary import HIGH, LOW, SEVEN, summary
 from tests.grid.golden_store import ARCHIVE
 
 

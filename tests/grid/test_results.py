@@ -15,10 +15,10 @@ from grid.results import (
     publish,
     read_frame,
     results_sha256,
-    summary,
     write_frame,
 )
 from grid.study import Study
+from grid.summary import summary
 from grid.tables import as_text
 
 STUDY = """\

@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -60,11 +61,9 @@ def on_a_terminal(folder: Path, *words: str) -> bytes:
     )
     os.close(slave)
     written = b""
-    try:
+    with suppress(OSError):  # the end of a terminal
         while block := os.read(master, 65536):
             written += block
-    except OSError:  # the end of a terminal
-        pass
     os.close(master)
     assert process.wait() in (0, 1, 2)
     return written

@@ -157,7 +157,8 @@ def test_stages_are_estimated_as_the_plan_prices_them(tmp_path: Path) -> None:
 def test_a_tokenizer_is_given_the_memory_of_its_sample(tmp_path: Path) -> None:
     study = grid.load(
         "studies/sampling_alpha.yaml", "blocks=[alpha]",
-        "cell.tokenizer.sample_bytes=200M", "cell.corpus.synthetic.size=200M", scale="smoke", store=tmp_path,
+        "cell.tokenizer.sample_bytes=200M", "cell.corpus.synthetic.size=200M",
+        scale="smoke", store=tmp_path,
     )  # fmt: skip
     graph = study.graph()
     found = estimates(graph, graph.stages, study.priced())
