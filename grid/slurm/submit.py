@@ -256,7 +256,8 @@ class _Call:
 
     def _submission(self, arrays: Sequence[Array], cluster: _Cluster) -> Submission:
         now = datetime.now(UTC)
-        id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        # To the millisecond, for submissions are read in the order of their names.
+        id = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}{secrets.token_hex(1)}"
         first = self.studies.studies[0]
         return Submission(
             folder=first.folder.absolute() / FOLDER / id,
