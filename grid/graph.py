@@ -67,7 +67,8 @@ class Graph:
     """Stages in topological order, and for each cell the role that each of its stages has.
 
     Roles: `corpus/<language>`, `tokenizer`, `shards/<language>`, `pretraining`, `evaluation`,
-    `task/<task>`, `finetuning/<task>`, `retrieval/<task>`, `command/<name>`, and `checkpoint` where
+    `task/<task>`, `finetuning/<task>`, `retrieval/<task>`, `command/<name>`, `held_out/<language>`
+    where another source's held-out text is scored, and `checkpoint` where
     a cell starts from a published model. One that is scored as it is has the same stage as
     `checkpoint` and as `pretraining`. What there are several of has more parts: the regime, its
     language of training, `m<milestone>`, `f<seed of fine-tuning>`.

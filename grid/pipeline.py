@@ -124,7 +124,7 @@ class _Builder:
         as_it_is = scored_as_it_is(config)
         if config.checkpoint is not None:
             said.append(config.encoder)  # a cell must be of its checkpoint's architecture
-        known = f"text {config.checkpoint} {as_it_is}"
+        known = f"text {config.checkpoint} {as_it_is} {config.evaluation.text}"
         text = self._once(known, said, lambda: self._text(config))
         roles = replace(text.roles, config=config, stages=dict(text.roles.stages))
         if not any(own and own.replaces_pretraining for own in config.commands.values()):
@@ -170,6 +170,8 @@ class _Builder:
             self._sources.all_files(config.corpus.source, every)
         for language in every:
             roles.stages[f"corpus/{language}"] = self._corpus(roles, language)
+        held_out = self._held_out(config, scored)
+        roles.stages.update({f"held_out/{code}": id for code, id in held_out.items()})
         if published:
             for role, stage in self._checkpoints.stages(config).items():
                 roles.stages[role] = self.graph.add(stage)
@@ -187,9 +189,24 @@ class _Builder:
             trained=trained,
             scored=scored,
             to_train=inputs(["tokenizer", *checkpoint, *(f"shards/{code}" for code in trained)]),
-            scored_corpora=inputs([f"corpus/{code}" for code in scored]),
+            scored_corpora=Inputs.of(
+                {
+                    f"corpus/{code}": held_out.get(code, roles.stages[f"corpus/{code}"])
+                    for code in scored
+                }
+            ),
             scored_shards=inputs(["tokenizer", *(f"shards/{code}" for code in scored)]),
         )
+
+    def _held_out(self, config: CellConfig, scored: list[str]) -> dict[str, StageId]:
+        """The corpora whose held-out text is scored, by language, if it is not the cell's own."""
+        corpus = config.scored_corpus()
+        if corpus == config.corpus:
+            return {}
+        if corpus.source != "synthetic":
+            self._sources.all_files(corpus.source, scored)
+        roles = _Roles(config=replace(config, corpus=corpus), corpus_digest=digest(corpus))
+        return {language: self._corpus(roles, language) for language in scored}
 
     def _corpus(self, roles: _Roles, language: str) -> StageId:
         known = (roles.corpus_digest, language)
@@ -286,7 +303,8 @@ class _Builder:
         evaluation = self._once(
             "evaluation",
             (config.evaluation, languages),
-            lambda: replace(config.evaluation, languages=languages, milestones=False),
+            # The text is known by the corpora that are its inputs.
+            lambda: replace(config.evaluation, languages=languages, milestones=False, text=None),
         )
         trained = Inputs.of({"pretraining": roles.stages["pretraining"]})
         return self.graph.add(

@@ -4,7 +4,7 @@ Users write `CellConfig` through YAML and OmegaConf; `model/stages.py` cuts it i
 depends on. Imports neither torch nor grid.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model.checks import one_of as _one_of
@@ -12,6 +12,9 @@ from model.checks import require as _require
 from model.pretraining_config import PretrainingConfig
 from model.task_config import TaskConfig
 from model.tasks.catalogue import TASKS
+
+PROFILES = ("wikipedia", "cc100")
+"""What generated text is made after."""
 
 
 @dataclass(kw_only=True)
@@ -41,7 +44,7 @@ class SyntheticConfig:
     """Seed of the world. Another seed is another world with the same facts."""
 
     def __post_init__(self) -> None:
-        _one_of(self.profile, "corpus.synthetic.profile", ("wikipedia", "cc100"))
+        _one_of(self.profile, "corpus.synthetic.profile", PROFILES)
         _require(self.size >= 10_000, "corpus.synthetic.size", "at least 10000 bytes", self.size)
         _require(
             1_000 <= self.smallest <= self.size,
@@ -209,6 +212,10 @@ class EvaluationConfig:
 
     languages: list[str] | None = None
     """Languages that are scored, here and in every task; by default those of the cell."""
+    text: str | None = field(default=None, metadata={"absent": None})
+    """Whose held-out text is scored, so that models of several sources are scored on the same: a
+    source's name or, for generated text, a profile. By default the cell's own. Lines that the
+    cell's training text shares with another source are not taken out of either."""
     max_bytes: int = 20_000
     """UTF-8 bytes of held-out text that are scored in each language at most."""
     span: int = 8
@@ -339,6 +346,7 @@ class CellConfig:
                     task.layer,
                 )
         self._check_language_embeddings()
+        self.scored_corpus()  # a profile is checked where it is made
         outside = sorted(set(self.pretraining.counted_languages or []) - set(self.languages))
         _require(
             not outside,
@@ -346,6 +354,22 @@ class CellConfig:
             "languages that the cell is trained on",
             outside,
         )
+
+    def scored_corpus(self) -> CorpusConfig:
+        """Of the held-out text that is scored: like the cell's corpus, of `evaluation.text`."""
+        text = self.evaluation.text
+        if text is None:
+            return self.corpus
+        if self.corpus.source != "synthetic":
+            _require(
+                text != "synthetic",
+                "evaluation.text",
+                "a source of files like the cell's own, for generated text is of another world",
+                text,
+            )
+            return replace(self.corpus, source=text)
+        _one_of(text, "evaluation.text", PROFILES)
+        return replace(self.corpus, synthetic=replace(self.corpus.synthetic, profile=text))
 
     def _check_language_embeddings(self) -> None:
         if not self.encoder.language_embeddings:

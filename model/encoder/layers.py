@@ -98,7 +98,7 @@ class Attention(nn.Module):
         return self.dense(context_BATD.transpose(1, 2).reshape(B, -1, A * D))
 
     def _attend_by_products(self, qkv: Tensor, keep_BT: Tensor | None, first_only: bool) -> Tensor:
-        """Attention as matrix products: on CPUs far faster, in training, than PyTorch's fused one."""
+        """Attention as matrix products: on CPUs far faster to train than PyTorch's fused one."""
         _, B, A, T, D = qkv.shape
         query, key, value = qkv.reshape(3, B * A, T, D).unbind(0)
         query = query[:, :1] if first_only else query

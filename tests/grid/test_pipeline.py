@@ -126,6 +126,57 @@ def test_equal_meanings_share_every_stage(change: dict[str, object]) -> None:
     assert shared(BASE, changed) == set(graph_of(BASE).cells["0"])
 
 
+def inputs_of(made: Graph, cell: str, role: str) -> dict[str, str]:
+    """The key of each input of a cell's stage."""
+    return {name: key for name, (_, key) in made.stages[made.cells[cell][role]].inputs.items()}
+
+
+def of_profile(profile: str, text: str | None) -> CellConfig:
+    corpus = CorpusConfig(synthetic=SyntheticConfig(profile=profile, size=50_000))
+    return replace(BASE, corpus=corpus, evaluation=EvaluationConfig(text=text))
+
+
+def test_models_of_two_sources_are_scored_on_the_same_text() -> None:
+    profiles = ("wikipedia", "cc100")
+    pairs = [(trained, text) for trained in profiles for text in (None, *profiles)]
+    made = graph_of(*(of_profile(*pair) for pair in pairs))
+    cells = {pair: str(number) for number, pair in enumerate(pairs)}
+
+    def scored(*pair: str | None) -> str:
+        return inputs_of(made, cells[pair], "evaluation")["corpus/en"]  # type: ignore[index]
+
+    for text in profiles:
+        assert scored("wikipedia", text) == scored("cc100", text) == scored(text, None)
+        own, other = made.cells[cells[text, None]], made.cells[cells[text, text]]
+        assert own == other  # to name the cell's own text is no other stage
+    shared = {made.cells[cells["cc100", text]]["pretraining"] for text in (None, *profiles)}
+    assert len(shared) == 1
+    unigram = inputs_of(made, cells["cc100", "wikipedia"], "evaluation")["shards/en"]
+    assert unigram == made.cells[cells["cc100", None]]["shards/en"][1]
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "told"),
+    [
+        ("synthetic", "wikipdia", r"evaluation\.text: expected .*wikipedia.*wikipdia"),
+        ("files", "synthetic", r"evaluation\.text: expected a source of files"),
+    ],
+)
+def test_text_that_cannot_be_scored(source: str, text: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        replace(BASE, corpus=CorpusConfig(source=source), evaluation=EvaluationConfig(text=text))
+
+
+def test_text_of_another_source_of_files(tmp_path: Path) -> None:
+    locations = {"a": sources(tmp_path, "a"), "b": sources(tmp_path, "b", "Other.\n")}
+    on_b = replace(from_files("a"), evaluation=EvaluationConfig(text="b"))
+    made = graph_of(from_files("a"), from_files("b"), on_b, locations=locations)
+    assert inputs_of(made, "2", "evaluation")["corpus/sw"] == made.cells["1"]["corpus/sw"][1]
+    assert made.cells["2"]["pretraining"] == made.cells["0"]["pretraining"]
+    with pytest.raises(StudyError, match=r"locations\.b: "):
+        graph_of(on_b, locations={"a": locations["a"]})
+
+
 def sources(tmp_path: Path, name: str, text: str = "One line.\n\nAnother.\n") -> str:
     folder = tmp_path / name
     folder.mkdir()
