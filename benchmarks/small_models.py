@@ -4,7 +4,6 @@ Run: OMP_NUM_THREADS=1 python benchmarks/small_models.py
 Both ways take turns; numbers are medians of CPU time, forward and backward for attention.
 """
 
-import math
 import statistics
 import sys
 import time
@@ -16,9 +15,17 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from model.encoder.attention import attend, attention_weights
 from model.encoder.dropout import mask
 
-SHAPE = BATCH, HEADS, TOKENS, SIZE = 32, 4, 128, 32
+BATCH, HEADS, TOKENS, SIZE = 32, 4, 128, 32
+SHAPES = {
+    "laptop": (80, 16, 24, 4),
+    "laptop's task": (32, 16, 40, 4),
+    "tiny": (32, 4, 128, 32),
+    "base": (4, 12, 256, 64),
+}
+"""Sequences, heads, tokens, head size."""
 ROUNDS = 25
 
 
@@ -34,21 +41,42 @@ def compare(name: str, ours: Callable[[], object], theirs: Callable[[], object])
 
 
 def attention(dtype: torch.dtype, rate: float) -> None:
-    query, key, value = (torch.randn(SHAPE, dtype=dtype, requires_grad=True) for _ in range(3))
+    """Products, softmax and our dropout, against PyTorch's fused attention."""
+    shape = BATCH, HEADS, TOKENS, SIZE
+    query, key, value = (torch.randn(shape, dtype=dtype, requires_grad=True) for _ in range(3))
 
     def own() -> None:
         first, second, third = (part.flatten(0, 1) for part in (query, key, value))
-        scores = torch.baddbmm(
-            first.new_empty(1), first, second.transpose(1, 2), beta=0, alpha=1 / math.sqrt(SIZE)
-        )
-        weights = scores.softmax(-1)
-        torch.bmm(weights * mask(weights, rate) if rate else weights, third).sum().backward()
+        if rate:
+            weights = attention_weights(first, second, None)
+            found = torch.bmm(weights * mask(weights, rate), third)
+        else:
+            found = attend(first, second, third, None)
+        found.sum().backward()
 
     def fused() -> None:
         found = functional.scaled_dot_product_attention(query, key, value, dropout_p=rate)
         found.sum().backward()
 
     compare(f"attention, {str(dtype)[6:]}, dropout {rate:g}", own, fused)
+
+
+def softmax(name: str, shape: tuple[int, int, int, int], padded: bool) -> None:
+    """Attention of bf16 without dropout round PyTorch's softmax, against products with it."""
+    batch, heads, tokens, size = shape
+    query, key, value = (
+        torch.randn(batch * heads, tokens, size).bfloat16().requires_grad_() for _ in range(3)
+    )
+    hide = (torch.arange(tokens) >= tokens - 3).expand(len(query), 1, tokens) if padded else None
+
+    def own() -> None:
+        attend(query, key, value, hide).sum().backward()
+
+    def theirs() -> None:
+        torch.bmm(attention_weights(query, key, hide), value).sum().backward()
+
+    text = " x ".join(map(str, shape))
+    compare(f"{name}, {text}{', padded' if padded else ''}", own, theirs)
 
 
 def main() -> None:
@@ -58,6 +86,10 @@ def main() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         for rate in (0.1, 0.0):
             attention(dtype, rate)
+    print("\n| bf16, no dropout | ours, ms | softmax, ms | ratio |\n|---|---|---|---|")
+    for name, shape in SHAPES.items():
+        for padded in (False, True):
+            softmax(name, shape, padded)
 
 
 if __name__ == "__main__":

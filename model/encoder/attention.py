@@ -29,7 +29,7 @@ def attend(
     """What each query gathers [N, Q, D], without dropout.
 
     In bf16 PyTorch's softmax falls back to scalar code where a row is no multiple of a vector, and
-    takes longer than all matrix products together: there `_Attend` is 1.1 to 3.2 times as fast,
+    takes longer than all matrix products together: there `_Attend` is 1.1 to 2.4 times as fast,
     forward and backward (benchmarks/small_models.md).
     """
     if query_NQD.dtype == torch.bfloat16:

@@ -1,0 +1,106 @@
+"""Puts what stores hold of scale `laptop` on this shelf: `python docs/results/collect.py STORE …`.
+
+For each study that has run: its results (Parquet), its figures (PNG) and tables (Markdown) into
+laptop/, and all verdicts into laptop/verdicts.csv. Of several stores the first is the shelf's; the
+others are of other worlds (`cell.corpus.synthetic.seed`), of which the verdicts alone are kept.
+The tables between the markers of laptop.md follow from verdicts.csv; a test compares them.
+"""
+
+import csv
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from grid import claims
+
+HERE = Path(__file__).resolve().parent
+SHELF = HERE / "laptop"
+SCALE = "laptop"
+COLUMNS = ("world", "study", "verdict", "says", "effect", "low", "high", "unit", "seeds", "told")
+
+Row = Mapping[str, str]
+
+
+def verdicts(store: Path, world: int) -> Iterator[dict[str, str]]:
+    """A row for each claim that applies, of each study of the store."""
+    for folder in sorted(store.glob(f"studies/*/{SCALE}")):
+        kept = claims.read(folder)
+        for claim in [] if kept is None else kept.claims:
+            if claim.verdict == "not applicable":
+                continue
+            found = {
+                "world": world,
+                "study": folder.parent.name,
+                "verdict": claim.verdict,
+                "says": claim.says,
+                "effect": claim.effect,
+                "low": claim.low,
+                "high": claim.high,
+                "unit": claim.unit,
+                "seeds": claim.seeds,
+                "told": claim.told_effect,
+            }
+            yield {name: "" if value is None else str(value) for name, value in found.items()}
+
+
+def copy(store: Path) -> None:
+    """Results, figures and tables of every study."""
+    for folder in sorted(store.glob(f"studies/*/{SCALE}")):
+        name = folder.parent.name
+        shutil.copy(folder / "results.parquet", SHELF / f"{name}.parquet")
+        for figure in sorted(folder.glob("figures/*.png")):
+            shared = figure.stem == "learning_curves"
+            shutil.copy(figure, SHELF / (f"{name}_{figure.name}" if shared else figure.name))
+        for table in sorted(folder.glob("tables/*.md")):
+            shutil.copy(table, SHELF / table.name)
+
+
+def read_verdicts(path: Path = SHELF / "verdicts.csv") -> list[Row]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def current(page: str, rows: Sequence[Row]) -> str:
+    """The page with its tables anew. Raises ValueError for a study without markers."""
+    for study in dict.fromkeys(row["study"] for row in rows):
+        begin, end = f"<!-- verdicts of {study} -->", "<!-- end -->"
+        before, found, rest = page.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not found or not ended:
+            raise ValueError(f"expected {begin} and {end} in the page")
+        of_study = [row for row in rows if row["study"] == study]
+        page = before + "\n".join([begin, *table(of_study), end]) + after
+    return page
+
+
+def table(rows: Sequence[Row]) -> Iterator[str]:
+    """Claims in the study's order: the first world's verdict and effect, then other worlds'."""
+    worlds = sorted({row["world"] for row in rows})
+    others = "".join(f" world {world} |" for world in worlds[1:])
+    yield f"\n| claim | verdict | effect |{others}"
+    yield "|---" * (3 + len(worlds) - 1) + "|"
+    for row in (row for row in rows if row["world"] == worlds[0]):
+        beside = {
+            other["world"]: other["verdict"] for other in rows if other["says"] == row["says"]
+        }
+        cells = "".join(f" {beside.get(world, '')} |" for world in worlds[1:])
+        yield f"| {row['says']} | **{row['verdict']}** | {row['told']} |{cells}"
+    yield ""
+
+
+def main(stores: Sequence[Path]) -> None:
+    """Copies, and rewrites laptop.md's tables."""
+    SHELF.mkdir(exist_ok=True)
+    copy(stores[0])
+    rows = [row for world, store in enumerate(stores) for row in verdicts(store, world)]
+    with (SHELF / "verdicts.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    page = HERE / "laptop.md"
+    page.write_text(current(page.read_text(encoding="utf-8"), rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main([Path(argument) for argument in sys.argv[1:]])
