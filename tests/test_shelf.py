@@ -1,0 +1,46 @@
+"""docs/results: the laptop page's tables follow from the verdicts that lie beside it."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import polars
+import pytest
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+ROW = {"world": "0", "study": "one", "verdict": "holds", "says": "A", "told": "+1", "effect": "1"}
+
+
+@pytest.fixture(scope="module")
+def collect() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("collect", RESULTS / "collect.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_current(collect: ModuleType) -> None:
+    """If not: python docs/results/collect.py STORE …"""
+    page = (RESULTS / "laptop.md").read_text(encoding="utf-8")
+    rows = collect.read_verdicts()
+    assert rows and collect.current(page, rows) == page
+
+
+def test_every_study_with_a_verdict_has_its_results(collect: ModuleType) -> None:
+    for study in {row["study"] for row in collect.read_verdicts()}:
+        frame = polars.read_parquet(RESULTS / "laptop" / f"{study}.parquet")
+        assert set(frame["study"]) == {study} and set(frame["scale"]) == {"laptop"}
+        assert frame["synthetic"].all()
+
+
+def test_other_worlds_stand_beside_the_first(collect: ModuleType) -> None:
+    rows = [ROW, {**ROW, "says": "B"}, {**ROW, "world": "1", "verdict": "fails"}]
+    made = list(collect.table(rows))
+    assert "| A | **holds** | +1 | fails |" in made
+    assert "| B | **holds** | +1 |  |" in made
+
+
+def test_a_study_without_markers_is_refused(collect: ModuleType) -> None:
+    with pytest.raises(ValueError, match="verdicts of one"):
+        collect.current("# Page", [ROW])
