@@ -31,7 +31,8 @@ def command_stage(
     if own is None:
         raise ValueError(f"the command {name} is switched off")
     program = require(programs, name)
-    inputs = {role: id for role, id in stages.items() if role.partition("/")[0] in own.takes}
+    taken = {*own.takes, "held_out"} if "corpus" in own.takes else {*own.takes}
+    inputs = {role: id for role, id in stages.items() if role.partition("/")[0] in taken}
     if "pretraining" in own.takes and "pretraining" not in inputs:
         raise StudyError(
             f"cell.commands.{name}.takes: expected no pretraining, for another command of the cell "

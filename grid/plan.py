@@ -226,6 +226,6 @@ def _sum(hours: Mapping[StageId, tuple[float, float]], ids: list[StageId]) -> To
 
 def _sources(config: CellConfig) -> Iterator[str]:
     """The sources that a cell reads from files."""
-    named = [config.corpus.source]
+    named = [config.corpus.source, config.scored_corpus().source]
     named += [task.source for task in config.tasks.values() if task is not None]
     yield from (source for source in dict.fromkeys(named) if source != "synthetic")

@@ -214,8 +214,8 @@ class EvaluationConfig:
     """Languages that are scored, here and in every task; by default those of the cell."""
     text: str | None = field(default=None, metadata={"absent": None})
     """Whose held-out text is scored, so that models of several sources are scored on the same: a
-    source's name or, for generated text, a profile. By default the cell's own. Lines that the
-    cell's training text shares with another source are not taken out of either."""
+    source's name or, for generated text, a profile. By default the cell's own. The unigram stays
+    that of the cell's training text, from which nothing is taken out for another source."""
     max_bytes: int = 20_000
     """UTF-8 bytes of held-out text that are scored in each language at most."""
     span: int = 8
@@ -251,7 +251,8 @@ class CommandConfig:
     """A stage that runs a program of the user's own, which the site file defines by this name."""
 
     takes: list[str] = field(default_factory=lambda: ["corpus", "tokenizer"])
-    """What it is given: some of `corpus`, `tokenizer`, `shards`, `pretraining`."""
+    """What it is given: some of `corpus`, `tokenizer`, `shards`, `pretraining`. With the corpora
+    come those of `evaluation.text`, as `held_out/<language>`, where that is another text."""
     replaces_pretraining: bool = False
     """True: the cell is trained by this program, so the built-in pretraining, evaluation and
     fine-tuning are left out."""

@@ -90,6 +90,8 @@ class PretrainingStage:
 class EvaluationStage:
     """Inputs: pretraining, tokenizer, and corpus/<language> and shards/<language> of each.
 
+    The corpora are those of `evaluation.text`, which need not be what the shards were made from.
+
     milestone: the update whose weights are scored; None for those at the end.
     """
 

@@ -94,7 +94,10 @@ class StudyOutput:
     def _payloads(self, stage: str, name: str) -> Iterator[tuple[str, Any]]:
         """The JSON `name` of every finished artifact of a stage, with the cell it belongs to."""
         store, contents = Store(self.store), {}
-        rows = self.provenance().filter(polars.col("stage") == stage)
+        rows = self.provenance().filter(
+            # Text that is only scored is not the cell's own.
+            (polars.col("stage") == stage) & ~polars.col("role").str.starts_with("held_out/")
+        )
         for cell, key in rows.select("cell", "key").iter_rows():
             if key not in contents:
                 contents[key] = _json(store.path(stage, key) / name)

@@ -27,7 +27,7 @@ def verdicts(store: Path, world: int) -> Iterator[dict[str, str]]:
     for folder in sorted(store.glob(f"studies/*/{SCALE}")):
         kept = claims.read(folder)
         for claim in [] if kept is None else kept.claims:
-            if claim.verdict == "not applicable":
+            if claim.verdict == claims.NOT_APPLICABLE:
                 continue
             found = {
                 "world": world,
@@ -45,10 +45,12 @@ def verdicts(store: Path, world: int) -> Iterator[dict[str, str]]:
 
 
 def copy(store: Path) -> None:
-    """Results, figures and tables of every study."""
-    for folder in sorted(store.glob(f"studies/*/{SCALE}")):
-        name = folder.parent.name
-        shutil.copy(folder / "results.parquet", SHELF / f"{name}.parquet")
+    """Results, figures and tables of every study that has run, in place of those of before."""
+    shutil.rmtree(SHELF, ignore_errors=True)
+    SHELF.mkdir()
+    for file in sorted(store.glob(f"studies/*/{SCALE}/results.parquet")):
+        folder, name = file.parent, file.parts[-3]
+        shutil.copy(file, SHELF / f"{name}.parquet")
         for figure in sorted(folder.glob("figures/*.png")):
             shared = figure.stem == "learning_curves"
             shutil.copy(figure, SHELF / (f"{name}_{figure.name}" if shared else figure.name))
@@ -91,7 +93,6 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
 
 def main(stores: Sequence[Path]) -> None:
     """Copies, and rewrites laptop.md's tables."""
-    SHELF.mkdir(exist_ok=True)
     copy(stores[0])
     rows = [row for world, store in enumerate(stores) for row in verdicts(store, world)]
     with (SHELF / "verdicts.csv").open("w", encoding="utf-8", newline="") as stream:
@@ -103,4 +104,6 @@ def main(stores: Sequence[Path]) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        sys.exit("usage: python docs/results/collect.py STORE [STORE …]")
     main([Path(argument) for argument in sys.argv[1:]])

@@ -11,9 +11,8 @@ from grid.axes import read_blocks
 from grid.claims.points import Absent, BoundClaim, typed
 from grid.language_sets import LanguageSets
 from grid.tree import Node, fail, near, written
+from model.config import PROFILES
 
-_GENERATED = ("wikipedia", "cc100")
-"""What generated text may be made after."""
 _Axes = dict[str, dict[str, list[Node]]]
 """Of each block, the values of each axis at any scale; none where they are solved for."""
 
@@ -60,7 +59,7 @@ def _refuse(absent: Absent, axes: _Axes, sets: LanguageSets) -> None:
 def _refuse_text(absent: Absent, axes: _Axes) -> None:
     paths = ("corpus.source", "corpus.synthetic.profile")
     values = [v for block in axes.values() for path in paths for v in block.get(path, [])]
-    text, there = str(absent.point.text), {*_GENERATED, *(str(value.value) for value in values)}
+    text, there = str(absent.point.text), {*PROFILES, *(str(value.value) for value in values)}
     meant = near(text, there)
     if text not in there and meant:
         told = f"no block is made of the text {text!r}{meant}"

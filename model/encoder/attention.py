@@ -8,11 +8,32 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-HIGHEST = 80.0
-"""Scores above it go the exact way: exp() overflows at 88.7, in bf16 as in fp32."""
-SMALLEST = 1e-30
-"""Sums of exponentials below it do, too: all keys of a query have underflowed."""
+HIGHEST = 40.0
+"""Where a score is higher, all go through the softmax: long before exp() overflows, at 88.7, its
+inverse times a small gradient underflows."""
+SMALLEST = math.exp(-HIGHEST)
+"""So they do where a query's exponentials sum up to less: far below it all of them underflow."""
+
+
+def centred(qkv_BTE: Tensor, keep_BT: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Queries, keys and values [B, T, 3 H], keys and values less their means over the sequence, and
+    the values' mean [B, 1, H], to be added to what is gathered.
+
+    Attention is the same without: weights sum up to 1, and gradients of scores to 0. But in bf16
+    they do so up to rounding, and what that leaves would be multiplied by the means. As it is the
+    same whatever is taken off, no gradient passes through the means.
+    """
+    with torch.no_grad():
+        if keep_BT is None:
+            mean_B1E = qkv_BTE.mean(1, keepdim=True)
+        else:
+            keep_BT1 = keep_BT[:, :, None].to(qkv_BTE.dtype)
+            mean_B1E = (qkv_BTE * keep_BT1).sum(1, keepdim=True) / keep_BT1.sum(1, keepdim=True)
+        width = qkv_BTE.shape[-1] // 3
+        mean_B1E[..., :width] = 0
+    return qkv_BTE - mean_B1E, mean_B1E[..., 2 * width :]
 
 
 def attention_weights(query_NQD: Tensor, key_NKD: Tensor, hide_N1K: Tensor | None) -> Tensor:
@@ -32,7 +53,7 @@ def attend(
     takes longer than all matrix products together: there `_Attend` is 1.1 to 2.4 times as fast,
     forward and backward (benchmarks/small_models.md).
     """
-    if query_NQD.dtype == torch.bfloat16:
+    if query_NQD.dtype == torch.bfloat16 and query_NQD.numel():
         exponentials = _exponentials(query_NQD, key_NKD, hide_N1K)
         if exponentials is not None:
             return _Attend.apply(query_NQD, key_NKD, value_NKD, *exponentials)
@@ -66,7 +87,8 @@ class _Attend(torch.autograd.Function):
     """Attention from the exponentials, normalised after the product with the values.
 
     All passes over [N, Q, K] are plain ones: no maximum, no division, and the sum that the
-    softmax's gradient subtracts is one more column of a matrix product.
+    softmax's gradient subtracts is one more column of a matrix product. Keys and values should be
+    `centred`.
     """
 
     @staticmethod
@@ -83,6 +105,7 @@ class _Attend(torch.autograd.Function):
         return gathered_NQD
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         query_NQD, key_NKD, value_NKD, exp_NQK, inverse_NQ1, gathered_NQD = context.saved_tensors
         outer_NQD = outer[0] * inverse_NQ1

@@ -9,7 +9,7 @@ from typing import Any
 import polars
 
 from grid.statistics import mean_interval
-from plots.chart import CURVE, Chart, Panel, Point, Series
+from plots.chart import CURVE, Chart, Panel, Point, Series, X
 from plots.common import chart
 from plots.errors import FigureError
 from plots.material import Material
@@ -30,11 +30,15 @@ def learning_curves(material: Material) -> Chart:
             "no learning curve in the store: nothing of the study was pretrained here, or before "
             "curves were found by cell; run the study again (what has finished is not run again)"
         )
-    panels = []
+    panels: list[Panel] = []
+    shown: set[tuple[tuple[X, float], ...]] = set()
     for block in dict.fromkeys(results.plan["block"].to_list()):
         plan = results.where(block=block).plan
         series = _series(plan, curves, block)
-        if series:
+        lines = {tuple((point.x, point.mean) for point in each.points) for each in series}
+        # A block whose cells differ from those above in what is measured of them has no new curve.
+        if lines - shown:
+            shown |= lines
             panels.append(
                 Panel(
                     title=block[0].upper() + block[1:],

@@ -79,7 +79,7 @@ def xlmr_figure_3(material: Material) -> Chart:
         order=tuple(NAMES),
         text=lambda source: NAMES.get(str(source), str(source)),
     )
-    common = TEXT in results.frame.columns and results.where(block=COMMON).frame.height > 0
+    common = results.where(block=COMMON).plan.height > 0
     bits = replace(
         by_group,
         results=results,
@@ -95,7 +95,10 @@ def xlmr_figure_3(material: Material) -> Chart:
         blocks=(BLOCK, COMMON) if common else (BLOCK,),
         rows=[
             (_gain(by_group, "What CommonCrawl brings"), _levels(by_group)),
-            ((bits if common else by_group).bits(), _gain(by_language, "What CommonCrawl brings, by language")),
+            (
+                (bits if common else by_group).bits(),
+                _gain(by_language, "What CommonCrawl brings, by language"),
+            ),
         ],
         notes=[
             baseline_note(results, (BLOCK,), by_source),

@@ -8,9 +8,11 @@ import pytest
 from grid.errors import StudyError
 from grid.graph import DONE, NOT_NEEDED, TO_RUN, Graph
 from grid.pipeline import build
+from grid.programs import Program
 from grid.store import Store
 from model.config import (
     CellConfig,
+    CommandConfig,
     CorpusConfig,
     EncoderConfig,
     EvaluationConfig,
@@ -165,6 +167,22 @@ def test_models_of_two_sources_are_scored_on_the_same_text() -> None:
 def test_text_that_cannot_be_scored(source: str, text: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
         replace(BASE, corpus=CorpusConfig(source=source), evaluation=EvaluationConfig(text=text))
+
+
+def test_a_program_that_takes_the_corpora_gets_the_text_that_is_scored() -> None:
+    program = Program(run=("true",), version="1", folder="/")
+    own = {"mine": CommandConfig(takes=["corpus"])}
+    cells = [replace(of_profile("cc100", text), commands=own) for text in (None, "wikipedia")]
+    made = build(
+        [Cell(id=str(number), config=config) for number, config in enumerate(cells)],
+        locations={},
+        store=Store(Path("none")),
+        programs={"mine": program},
+    )
+    first, second = (inputs_of(made, number, "command/mine") for number in ("0", "1"))
+    assert sorted(first) == ["corpus/en", "corpus/sw"]
+    assert sorted(second) == ["corpus/en", "corpus/sw", "held_out/en", "held_out/sw"]
+    assert second["corpus/en"] == first["corpus/en"] != second["held_out/en"]
 
 
 def test_text_of_another_source_of_files(tmp_path: Path) -> None:

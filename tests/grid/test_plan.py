@@ -112,6 +112,8 @@ def test_text_without_a_location_is_planned_by_its_published_size() -> None:
     plan = planned(source="cc100")
     assert names(plan) == ["blocked"] * 4
     assert plan.states[plan.studies[0].cells[0].id].why == "no location is set for cc100"
+    scored = planned("cell.evaluation.text=wikipedia", source="cc100")
+    assert set(scored.lacking[scored.studies[0].cells[0].id]) == {"cc100", "wikipedia"}
     assert plan.totals()["shared"].cpu_hours > 5
     told = list(plan_text.lines(plan, plan.frame()))
     assert "cells 1-4: no location is set for cc100" in told

@@ -20,14 +20,22 @@ BLOCKS = {
     "one tokenizer": (7, 30, 100),
 }
 WIDTHS = {7: 64, 30: 80, 100: 96}
-PROFILE, PIECES, BATCH = (
+PROFILE, TEXT, PIECES, BATCH = (
     "corpus.synthetic.profile",
+    "evaluation.text",
     "tokenizer.vocab_size",
     "pretraining.batch_size",
 )
 POINTS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "corpus_sizes": [("corpora", {PROFILE: name}) for name in ("wikipedia", "cc100")],
-    "data_source": [("sources", {PROFILE: name}) for name in ("wikipedia", "cc100")],
+    "data_source": [
+        *(("sources", {PROFILE: name, TEXT: None}) for name in ("wikipedia", "cc100")),
+        *(
+            ("common text", {PROFILE: name, TEXT: text})
+            for name in ("wikipedia", "cc100")
+            for text in ("wikipedia", "cc100")
+        ),
+    ],
     "sampling_alpha": [
         *(
             ("alpha", {"sampling.alpha": alpha, "tokenizer.alpha": 0.3})

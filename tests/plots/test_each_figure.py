@@ -78,7 +78,8 @@ def test_figure_3_shows_what_commoncrawl_brings_to_each_group() -> None:
 
     def accuracy(profile: str) -> float:
         rows = frame.filter(
-            (polars.col(frames.PROFILE) == profile)
+            (polars.col("block") == "sources")
+            & (polars.col(frames.PROFILE) == profile)
             & (polars.col("metric") == "accuracy")
             & polars.col("language").is_in(["sw", "ur"])
         )
@@ -89,6 +90,28 @@ def test_figure_3_shows_what_commoncrawl_brings_to_each_group() -> None:
     assert of_paper["low_res"] == pytest.approx(69.15 - 62.72)
     assert series(gain, STATED)["commoncrawl"].points[0].mean == pytest.approx(69.05 - 61.55)
     assert chart.panels[3].ticks == ("en", "fr", "de", "ru", "zh", "sw", "ur")
+
+
+def test_figure_3_scores_both_models_on_the_text_of_both() -> None:
+    frame = frames.study("data_source")
+    panel = drawn("xlmr_figure_3", frame).panels[2]
+    assert panel.ticks == ("wikipedia", "cc100") and panel.x_label == "held-out text of"
+    measured = series(panel, MEASURED)
+    assert {role: [point.x for point in of.points] for role, of in measured.items()} == {
+        "wikipedia": ["wikipedia", "cc100"],
+        "commoncrawl": ["wikipedia", "cc100"],
+    }
+    rows = frame.filter(
+        (polars.col("block") == "common text")
+        & (polars.col(frames.PROFILE) == "cc100")
+        & (polars.col(frames.TEXT) == "wikipedia")
+        & (polars.col("metric") == "bits_per_byte")
+        & polars.col("language").is_in(["en", "fr", "de", "ru", "zh", "sw", "ur"])
+    )
+    found = {point.x: point.mean for point in measured["commoncrawl"].points}
+    assert found["wikipedia"] == pytest.approx(rows["value"].mean())
+    without = frame.filter(polars.col("block") == "sources")
+    assert drawn("xlmr_figure_3", without).panels[2].x_label == "languages of the mean"
 
 
 def test_figure_3_with_one_source_says_what_it_needs() -> None:

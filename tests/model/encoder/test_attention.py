@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
+from model.config import EncoderConfig
 from model.encoder import attention
+from model.encoder.layers import Attention
 
 SHAPES = [(6, 24, 24, 8), (6, 1, 24, 8), (4, 33, 33, 4), (2, 40, 40, 16)]
 
@@ -48,13 +50,6 @@ def test_bf16_is_nearly_as_near_the_truth_as_pytorchs_softmax(
     hide = hidden(shape[0], shape[2]) if padded else None
     outer = torch.randn(shape[0], shape[1], shape[3], generator=torch.Generator().manual_seed(7))
 
-    def plain(leaves: list[torch.Tensor], hide: torch.Tensor | None) -> torch.Tensor:
-        query, key, value = leaves
-        return torch.bmm(attention.attention_weights(query, key, hide), value)
-
-    def ours(leaves: list[torch.Tensor], hide: torch.Tensor | None) -> torch.Tensor:
-        return attention.attend(*leaves, hide)
-
     outer = outer.bfloat16()
     truth = with_gradients(textbook, tensors, hide, outer, torch.float64)
     of_plain = with_gradients(plain, tensors, hide, outer, torch.bfloat16)
@@ -74,19 +69,81 @@ def test_fp32_is_the_textbooks(shape: tuple[int, int, int, int]) -> None:
     )
 
 
+def ours(leaves: list[torch.Tensor], hide: torch.Tensor | None) -> torch.Tensor:
+    return attention.attend(*leaves, hide)
+
+
+def plain(leaves: list[torch.Tensor], hide: torch.Tensor | None) -> torch.Tensor:
+    query, key, value = leaves
+    return torch.bmm(attention.attention_weights(query, key, hide), value)
+
+
 @pytest.mark.parametrize("scale", [0.0, 1.0, 7.0, 40.0, 1000.0])
 def test_scores_of_any_size(scale: float) -> None:
     """exp() of large scores overflows and of small ones underflows: both take the softmax."""
     tensors = drawn(4, 12, 12, 8, scale)
     outer = torch.ones(4, 12, 8, dtype=torch.bfloat16)
-
-    def ours(leaves: list[torch.Tensor], hide: torch.Tensor | None) -> torch.Tensor:
-        return attention.attend(*leaves, hide)
-
     found = with_gradients(ours, tensors, None, outer, torch.bfloat16)
     exact = with_gradients(textbook, tensors, None, outer, torch.float64)
     assert all(value.isfinite().all() for value in found)
     torch.testing.assert_close(found[0], exact[0], rtol=0.02, atol=0.02 * max(scale, 1e-3))
+
+
+@pytest.mark.parametrize("score", [0, 20, 39, 41, 60, 75, 79, 88, 200, -20, -39, -41, -75, -200])
+@pytest.mark.parametrize("size", [1e-12, 1e-7, 1.0])
+def test_small_gradients_of_high_and_low_scores(score: int, size: float) -> None:
+    """All scores of a query are about `score`, which its softmax does not see."""
+    query, key, value = drawn(4, 12, 12, 4)
+    query[..., 0], key[..., 0] = 2.0, float(score)  # over sqrt(4)
+    outer = (size * torch.randn(4, 12, 4, generator=torch.Generator().manual_seed(3))).bfloat16()
+    exact = with_gradients(textbook, [query, key, value], None, outer, torch.float64)
+    theirs = with_gradients(plain, [query, key, value], None, outer, torch.bfloat16)
+    found = with_gradients(ours, [query, key, value], None, outer, torch.bfloat16)
+    for true, rounded, value in zip(exact[2:], theirs[2:], found[2:], strict=True):
+        error, allowed = (value - true).norm(), (rounded - true).norm()
+        assert error <= 2 * allowed + 0.01 * true.norm()
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize(("of_keys", "of_values"), [(0, 0), (3, 3), (3, 10)])
+def test_a_common_part_of_keys_and_values_costs_no_precision(
+    of_keys: float, of_values: float, padded: bool
+) -> None:
+    """As biases make it. Rounded sums times it would be far more than all else."""
+    B, T, A, D = 8, 24, 4, 8
+    generator = torch.Generator().manual_seed(5)
+    qkv = torch.randn(B, T, 3, A * D, generator=generator)
+    qkv[:, :, 1] += of_keys
+    qkv[:, :, 2] += of_values
+    qkv = qkv.flatten(2).bfloat16()
+    outer = torch.randn(B, T, A * D, generator=generator).bfloat16()
+    module = Attention(EncoderConfig(width=A * D, heads=A, attention_dropout=0.0))
+    keep = torch.ones(B, T, dtype=torch.bool)
+    keep[::2, -5:] = False
+    keep_BT = keep if padded else None
+
+    def gradient(dtype: torch.dtype, through: bool) -> torch.Tensor:
+        leaf = qkv.to(dtype).requires_grad_()
+        if through:
+            result = module._attend_by_products(leaf, keep_BT, first_only=False)
+        else:
+            parts = module._by_head(leaf).reshape(3, B * A, T, D).unbind(0)
+            hide = None if keep_BT is None else ~keep.repeat_interleave(A, 0)[:, None]
+            result = plain(list(parts), hide).view(B, A, T, D).transpose(1, 2).flatten(2)
+        (found,) = torch.autograd.grad(result, leaf, outer.to(dtype))
+        return found.double().view(B, T, 3, A * D)
+
+    exact = gradient(torch.float64, through=False)
+    theirs, found = gradient(torch.bfloat16, False), gradient(torch.bfloat16, True)
+    for part in range(3):
+        error = (found - exact)[:, :, part].norm()
+        assert error <= 1.6 * (theirs - exact)[:, :, part].norm()
+        assert error <= 0.02 * exact[:, :, part].norm()
+
+
+def test_no_sequences() -> None:
+    empty = torch.empty(0, 4, 8, dtype=torch.bfloat16)
+    assert attention.attend(empty, empty, empty, None).shape == (0, 4, 8)
 
 
 def test_all_keys_far_below_zero() -> None:

@@ -1,8 +1,9 @@
 """When a training counts as diverged, on curves that were recorded and on noise.
 
 loss_curves.json holds the first losses, update by update, of runs on seven generated languages at
-the laptop scale's sizes: as it is; with the published initialisation, whose plateau is long; with
-one language a batch; with four targets a batch; and with learning rates that destroy the model.
+the laptop scale's sizes of the day: as it was; with the published initialisation, whose plateau is
+long; with one language a batch; with four targets a batch; and with learning rates that destroy the
+model.
 """
 
 import json
