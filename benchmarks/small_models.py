@@ -15,17 +15,19 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from model.config import EncoderConfig
 from model.encoder.attention import attend, attention_weights
 from model.encoder.dropout import mask
+from model.encoder.layers import Attention
 
 BATCH, HEADS, TOKENS, SIZE = 32, 4, 128, 32
 SHAPES = {
     "laptop": (80, 16, 24, 4),
     "laptop's task": (32, 16, 40, 4),
     "tiny": (32, 4, 128, 32),
-    "base": (4, 12, 256, 64),
+    "tiny, other lengths": (32, 4, 120, 32),
 }
-"""Sequences, heads, tokens, head size."""
+"""Sequences, heads, tokens, head size; rows of 128 are whole vectors and take the softmax."""
 ROUNDS = 25
 
 
@@ -62,18 +64,21 @@ def attention(dtype: torch.dtype, rate: float) -> None:
 
 
 def softmax(name: str, shape: tuple[int, int, int, int], padded: bool) -> None:
-    """Attention of bf16 without dropout round PyTorch's softmax, against products with it."""
+    """The encoder's attention of bf16 without dropout, against products with PyTorch's softmax."""
     batch, heads, tokens, size = shape
-    query, key, value = (
-        torch.randn(batch * heads, tokens, size).bfloat16().requires_grad_() for _ in range(3)
-    )
-    hide = (torch.arange(tokens) >= tokens - 3).expand(len(query), 1, tokens) if padded else None
+    config = EncoderConfig(width=heads * size, heads=heads, attention_dropout=0.0)
+    module = Attention(config)
+    qkv = torch.randn(batch, tokens, 3 * config.width).bfloat16().requires_grad_()
+    keep = (torch.arange(tokens) < tokens - 3).expand(batch, tokens) if padded else None
 
     def own() -> None:
-        attend(query, key, value, hide).sum().backward()
+        module.by_products(qkv, keep, first_only=False).sum().backward()
 
     def theirs() -> None:
-        torch.bmm(attention_weights(query, key, hide), value).sum().backward()
+        query, key, value = module.by_head(qkv).reshape(3, -1, tokens, size).unbind(0)
+        hide = None if keep is None else ~keep.repeat_interleave(heads, 0)[:, None]
+        found = torch.bmm(attention_weights(query, key, hide), value)
+        found.view(batch, heads, tokens, size).transpose(1, 2).flatten(2).sum().backward()
 
     text = " x ".join(map(str, shape))
     compare(f"{name}, {text}{', padded' if padded else ''}", own, theirs)

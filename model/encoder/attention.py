@@ -10,11 +10,22 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+VECTOR = 32
+"""Numbers of bf16 in a vector of a CPU with AVX-512."""
 HIGHEST = 40.0
 """Where a score is higher, all go through the softmax: long before exp() overflows, at 88.7, its
 inverse times a small gradient underflows."""
 SMALLEST = math.exp(-HIGHEST)
 """So they do where a query's exponentials sum up to less: far below it all of them underflow."""
+
+
+def goes_round(dtype: torch.dtype, keys: int) -> bool:
+    """Whether attention over so many keys goes round PyTorch's softmax, where that pays.
+
+    In bf16 the softmax falls back to scalar code where a row is no multiple of a vector, and takes
+    longer than all matrix products together: rows of 24 take four times as long as rows of 32.
+    """
+    return dtype == torch.bfloat16 and keys % VECTOR != 0
 
 
 def centred(qkv_BTE: Tensor, keep_BT: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -49,11 +60,10 @@ def attend(
 ) -> Tensor:
     """What each query gathers [N, Q, D], without dropout.
 
-    In bf16 PyTorch's softmax falls back to scalar code where a row is no multiple of a vector, and
-    takes longer than all matrix products together: there `_Attend` is 1.1 to 2.4 times as fast,
-    forward and backward (benchmarks/small_models.md).
+    Where it `goes_round` the softmax it is 1.1 to 2 times as fast, forward and backward
+    (benchmarks/small_models.md).
     """
-    if query_NQD.dtype == torch.bfloat16 and query_NQD.numel():
+    if goes_round(query_NQD.dtype, key_NKD.shape[1]) and query_NQD.numel():
         exponentials = _exponentials(query_NQD, key_NKD, hide_N1K)
         if exponentials is not None:
             return _Attend.apply(query_NQD, key_NKD, value_NKD, *exponentials)

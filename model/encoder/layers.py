@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.config import EncoderConfig
-from model.encoder.attention import attend, attention_weights, centred
+from model.encoder.attention import attend, attention_weights, centred, goes_round
 from model.encoder.dropout import add_dropped, draw_seed, dropout, mask, scale
 
 EPSILON = 1e-5
@@ -77,38 +77,37 @@ class Attention(nn.Module):
         """What each token, or the first one only, gathers from all."""
         # One matrix product and one copy for all three: small models are bound by such calls.
         qkv_BTE = self.query_key_value(hidden_BTH)
-        gather = self._attend_fused if hidden_BTH.is_cuda else self._attend_by_products
+        gather = self.fused if hidden_BTH.is_cuda else self.by_products
         return self.dense(gather(qkv_BTE, keep_BT, first_only))
 
-    def _by_head(self, qkv_BTE: Tensor) -> Tensor:
+    def by_head(self, qkv_BTE: Tensor) -> Tensor:
         """Queries, keys and values [3, B, A, T, D]."""
         B, T, _ = qkv_BTE.shape
         return qkv_BTE.view(B, T, 3, self.heads, self.head_size).permute(2, 0, 3, 1, 4)
 
-    def _attend_fused(self, qkv_BTE: Tensor, keep_BT: Tensor | None, first_only: bool) -> Tensor:
+    def fused(self, qkv_BTE: Tensor, keep_BT: Tensor | None, first_only: bool) -> Tensor:
+        """By PyTorch's attention, which on CUDA keeps no scores."""
         rate = self.dropout if self.training else 0.0
         if rate > 0.0:
             torch.cuda.manual_seed(draw_seed(self.tensor_rank))
         mask = None if keep_BT is None else keep_BT[:, None, None, :]
-        query, key, value = self._by_head(qkv_BTE).unbind(0)
+        query, key, value = self.by_head(qkv_BTE).unbind(0)
         query = query[:, :, :1] if first_only else query
         context_BATD = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=rate
         )
         return context_BATD.transpose(1, 2).flatten(2)
 
-    def _attend_by_products(
-        self, qkv_BTE: Tensor, keep_BT: Tensor | None, first_only: bool
-    ) -> Tensor:
+    def by_products(self, qkv_BTE: Tensor, keep_BT: Tensor | None, first_only: bool) -> Tensor:
         """As matrix products: on CPUs in bf16 3 to 5 times as fast, in training, as the fused one;
         in fp32 1.5 times with dropout, 0.9 times without (benchmarks/small_models.md)."""
         B, T, _ = qkv_BTE.shape
         A, D = self.heads, self.head_size
         drops = self.training and self.dropout > 0.0
         mean_B1H = None
-        if qkv_BTE.dtype == torch.bfloat16 and not drops:
+        if not drops and goes_round(qkv_BTE.dtype, T):
             qkv_BTE, mean_B1H = centred(qkv_BTE, keep_BT)
-        query, key, value = self._by_head(qkv_BTE).reshape(3, B * A, T, D).unbind(0)
+        query, key, value = self.by_head(qkv_BTE).reshape(3, B * A, T, D).unbind(0)
         query = query[:, :1] if first_only else query
         hide = None
         if keep_BT is not None:

@@ -125,9 +125,9 @@ def test_a_common_part_of_keys_and_values_costs_no_precision(
     def gradient(dtype: torch.dtype, through: bool) -> torch.Tensor:
         leaf = qkv.to(dtype).requires_grad_()
         if through:
-            result = module._attend_by_products(leaf, keep_BT, first_only=False)
+            result = module.by_products(leaf, keep_BT, first_only=False)
         else:
-            parts = module._by_head(leaf).reshape(3, B * A, T, D).unbind(0)
+            parts = module.by_head(leaf).reshape(3, B * A, T, D).unbind(0)
             hide = None if keep_BT is None else ~keep.repeat_interleave(A, 0)[:, None]
             result = plain(list(parts), hide).view(B, A, T, D).transpose(1, 2).flatten(2)
         (found,) = torch.autograd.grad(result, leaf, outer.to(dtype))
@@ -139,6 +139,16 @@ def test_a_common_part_of_keys_and_values_costs_no_precision(
         error = (found - exact)[:, :, part].norm()
         assert error <= 1.6 * (theirs - exact)[:, :, part].norm()
         assert error <= 0.02 * exact[:, :, part].norm()
+
+
+def test_rows_of_whole_vectors_take_the_softmax() -> None:
+    """Which is as fast there, and nearer the truth."""
+    for keys, round_ in ((24, True), (32, False), (40, True), (128, False)):
+        assert attention.goes_round(torch.bfloat16, keys) is round_
+        assert not attention.goes_round(torch.float32, keys)
+        tensors = drawn(2, keys, keys, 4)
+        same = torch.equal(attention.attend(*tensors, None), plain(tensors, None))
+        assert same is not round_
 
 
 def test_no_sequences() -> None:
