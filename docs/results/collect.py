@@ -17,7 +17,9 @@ from grid import claims
 HERE = Path(__file__).resolve().parent
 SHELF = HERE / "laptop"
 SCALE = "laptop"
-COLUMNS = ("world", "study", "verdict", "says", "effect", "low", "high", "unit", "seeds", "told")
+COLUMNS = tuple("world study verdict says effect low high unit seeds p_adjusted told".split())
+CURVES_OF = "curse_of_multilinguality"
+"""The study whose learning curves are kept; those of the others are much alike."""
 
 Row = Mapping[str, str]
 
@@ -29,16 +31,18 @@ def verdicts(store: Path, world: int) -> Iterator[dict[str, str]]:
         for claim in [] if kept is None else kept.claims:
             if claim.verdict == claims.NOT_APPLICABLE:
                 continue
+            shown = claim.comparison  # of several, the one that decides or is nearest to it
             found = {
                 "world": world,
                 "study": folder.parent.name,
                 "verdict": claim.verdict,
                 "says": claim.says,
-                "effect": claim.effect,
-                "low": claim.low,
-                "high": claim.high,
-                "unit": claim.unit,
-                "seeds": claim.seeds,
+                "effect": shown and shown.effect,
+                "low": shown and shown.low,
+                "high": shown and shown.high,
+                "unit": shown and shown.unit,
+                "seeds": shown and len(shown.seeds),
+                "p_adjusted": claim.p_adjusted,
                 "told": claim.told_effect,
             }
             yield {name: "" if value is None else str(value) for name, value in found.items()}
@@ -52,10 +56,13 @@ def copy(store: Path) -> None:
         folder, name = file.parent, file.parts[-3]
         shutil.copy(file, SHELF / f"{name}.parquet")
         for figure in sorted(folder.glob("figures/*.png")):
-            shared = figure.stem == "learning_curves"
-            shutil.copy(figure, SHELF / (f"{name}_{figure.name}" if shared else figure.name))
+            if figure.stem != "learning_curves" or name == CURVES_OF:
+                shutil.copy(figure, SHELF / figure.name)
         for table in sorted(folder.glob("tables/*.md")):
-            shutil.copy(table, SHELF / table.name)
+            text = table.read_text(encoding="utf-8")
+            # Where the store lay is nobody's business.
+            text = text.replace(f" --store {store}", "")
+            (SHELF / table.name).write_text(text, encoding="utf-8")
 
 
 def read_verdicts(path: Path = SHELF / "verdicts.csv") -> list[Row]:
