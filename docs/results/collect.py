@@ -6,13 +6,15 @@ others are of other worlds (`cell.corpus.synthetic.seed`), of which the verdicts
 The tables between the markers of laptop.md follow from verdicts.csv; a test compares them.
 """
 
-import csv
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import polars
+
 from grid import claims
+from grid.claims.shown import frame
 
 HERE = Path(__file__).resolve().parent
 SHELF = HERE / "laptop"
@@ -24,28 +26,13 @@ CURVES_OF = "curse_of_multilinguality"
 Row = Mapping[str, str]
 
 
-def verdicts(store: Path, world: int) -> Iterator[dict[str, str]]:
+def verdicts(store: Path, world: int) -> polars.DataFrame:
     """A row for each claim that applies, of each study of the store."""
-    for folder in sorted(store.glob(f"studies/*/{SCALE}")):
-        kept = claims.read(folder)
-        for claim in [] if kept is None else kept.claims:
-            if claim.verdict == claims.NOT_APPLICABLE:
-                continue
-            shown = claim.comparison  # of several, the one that decides or is nearest to it
-            found = {
-                "world": world,
-                "study": folder.parent.name,
-                "verdict": claim.verdict,
-                "says": claim.says,
-                "effect": shown and shown.effect,
-                "low": shown and shown.low,
-                "high": shown and shown.high,
-                "unit": shown and shown.unit,
-                "seeds": shown and len(shown.seeds),
-                "p_adjusted": claim.p_adjusted,
-                "told": claim.told_effect,
-            }
-            yield {name: "" if value is None else str(value) for name, value in found.items()}
+    found = [claims.read(folder) for folder in sorted(store.glob(f"studies/*/{SCALE}"))]
+    kept = [each for each in found if each is not None and each.claims]
+    told = [claim.told_effect for each in kept for claim in each.claims]
+    made = frame(kept).with_columns(world=polars.lit(world), told=polars.Series(told))
+    return made.filter(polars.col("verdict") != claims.NOT_APPLICABLE).select(COLUMNS)
 
 
 def copy(store: Path) -> None:
@@ -66,8 +53,7 @@ def copy(store: Path) -> None:
 
 
 def read_verdicts(path: Path = SHELF / "verdicts.csv") -> list[Row]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    return polars.read_csv(path, infer_schema=False).fill_null("").to_dicts()
 
 
 def current(page: str, rows: Sequence[Row]) -> str:
@@ -101,11 +87,9 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
 def main(stores: Sequence[Path]) -> None:
     """Copies, and rewrites laptop.md's tables."""
     copy(stores[0])
-    rows = [row for world, store in enumerate(stores) for row in verdicts(store, world)]
-    with (SHELF / "verdicts.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    worlds = [verdicts(store, world) for world, store in enumerate(stores)]
+    polars.concat(worlds).write_csv(SHELF / "verdicts.csv")
+    rows = read_verdicts()
     page = HERE / "laptop.md"
     page.write_text(current(page.read_text(encoding="utf-8"), rows), encoding="utf-8")
 
