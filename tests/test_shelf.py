@@ -44,3 +44,12 @@ def test_other_worlds_stand_beside_the_first(collect: ModuleType) -> None:
 def test_a_study_without_markers_is_refused(collect: ModuleType) -> None:
     with pytest.raises(ValueError, match="verdicts of one"):
         collect.current("# Page", [ROW])
+
+
+def test_a_store_without_studies_leaves_the_shelf_as_it_is(
+    collect: ModuleType, tmp_path: Path
+) -> None:
+    before = sorted(collect.SHELF.iterdir())
+    with pytest.raises(SystemExit, match="no study has run"):
+        collect.main([tmp_path])
+    assert sorted(collect.SHELF.iterdir()) == before

@@ -37,9 +37,12 @@ def verdicts(store: Path, world: int) -> polars.DataFrame:
 
 def copy(store: Path) -> None:
     """Results, figures and tables of every study that has run, in place of those of before."""
+    files = sorted(store.glob(f"studies/*/{SCALE}/results.parquet"))
+    if not files:
+        sys.exit(f"{store}: no study has run at scale {SCALE}; the shelf stays as it is")
     shutil.rmtree(SHELF, ignore_errors=True)
     SHELF.mkdir()
-    for file in sorted(store.glob(f"studies/*/{SCALE}/results.parquet")):
+    for file in files:
         folder, name = file.parent, file.parts[-3]
         shutil.copy(file, SHELF / f"{name}.parquet")
         for figure in sorted(folder.glob("figures/*.png")):

@@ -100,7 +100,7 @@ class Attention(nn.Module):
 
     def by_products(self, qkv_BTE: Tensor, keep_BT: Tensor | None, first_only: bool) -> Tensor:
         """As matrix products: on CPUs in bf16 3 to 5 times as fast, in training, as the fused one;
-        in fp32 1.5 times with dropout, 0.9 times without (benchmarks/small_models.md)."""
+        in fp32 1.5 times with dropout, 0.7 to 0.9 without (benchmarks/small_models.md)."""
         B, T, _ = qkv_BTE.shape
         A, D = self.heads, self.head_size
         drops = self.training and self.dropout > 0.0
