@@ -7,6 +7,7 @@ from torch.nn import functional
 from model.encoder.dropout import dropout
 from model.encoder.layers import EPSILON
 from model.encoder.loss import VocabularyShard, linear_cross_entropy
+from model.encoder.products import Linear, linear
 
 
 class LanguageModelHead(nn.Module):
@@ -14,7 +15,7 @@ class LanguageModelHead(nn.Module):
 
     def __init__(self, width: int, rows: int) -> None:
         super().__init__()
-        self.dense = nn.Linear(width, width)
+        self.dense = Linear(width, width)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
         self.bias = nn.Parameter(torch.zeros(rows))
         self.shard: VocabularyShard | None = None
@@ -22,7 +23,7 @@ class LanguageModelHead(nn.Module):
 
     def forward(self, hidden_NH: Tensor, embeddings_VH: Tensor) -> Tensor:
         """Scores [N, V] of the rows that this rank holds."""
-        return functional.linear(self._inner(hidden_NH), embeddings_VH, self.bias)
+        return linear(self._inner(hidden_NH), embeddings_VH, self.bias)
 
     def loss(
         self, hidden_NH: Tensor, embeddings_VH: Tensor, targets_N: Tensor
@@ -41,8 +42,8 @@ class ClassificationHead(nn.Module):
     def __init__(self, width: int, classes: int, rate: float) -> None:
         super().__init__()
         self.dropout = rate
-        self.dense = nn.Linear(width, width)
-        self.out_proj = nn.Linear(width, classes)
+        self.dense = Linear(width, width)
+        self.out_proj = Linear(width, classes)
 
     def forward(self, hidden_BTH: Tensor) -> Tensor:
         """Scores [B, classes]."""
@@ -57,7 +58,7 @@ class TokenClassificationHead(nn.Module):
     def __init__(self, width: int, classes: int, rate: float) -> None:
         super().__init__()
         self.dropout = rate
-        self.out_proj = nn.Linear(width, classes)
+        self.out_proj = Linear(width, classes)
 
     def forward(self, hidden_BTH: Tensor) -> Tensor:
         """Scores [B, T, classes]."""
@@ -69,7 +70,7 @@ class SpanHead(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.out_proj = nn.Linear(width, 2)
+        self.out_proj = Linear(width, 2)
 
     def forward(self, hidden_BTH: Tensor) -> tuple[Tensor, Tensor]:
         """Scores [B, T] of being the first token of the answer, and of being its last."""

@@ -10,6 +10,7 @@ from torch.nn import functional
 from model.config import EncoderConfig
 from model.encoder.attention import attend, attention_weights, centred, goes_round
 from model.encoder.dropout import add_dropped, draw_seed, dropout, mask, scale
+from model.encoder.products import Linear, widens
 
 EPSILON = 1e-5
 """LayerNorm's epsilon in XLM-R (HF's XLMRobertaConfig of xlm-roberta-base)."""
@@ -67,8 +68,8 @@ class Attention(nn.Module):
         """Of this rank."""
         self.head_size = config.width // config.heads
         self.tensor_rank = 0
-        self.query_key_value = nn.Linear(config.width, 3 * config.width)
-        self.dense = nn.Linear(config.width, config.width)
+        self.query_key_value = Linear(config.width, 3 * config.width)
+        self.dense = Linear(config.width, config.width)
         self.dropout = config.attention_dropout
 
     def forward(
@@ -105,6 +106,9 @@ class Attention(nn.Module):
         A, D = self.heads, self.head_size
         drops = self.training and self.dropout > 0.0
         mean_B1H = None
+        dtype = qkv_BTE.dtype
+        if widens(qkv_BTE):
+            qkv_BTE = qkv_BTE.float()
         if not drops and goes_round(qkv_BTE.dtype, T):
             qkv_BTE, mean_B1H = centred(qkv_BTE, keep_BT)
         query, key, value = self.by_head(qkv_BTE).reshape(3, B * A, T, D).unbind(0)
@@ -119,7 +123,7 @@ class Attention(nn.Module):
             context = torch.baddbmm(nothing, kept, value, beta=0, alpha=scale(self.dropout))
         else:
             context = attend(query, key, value, hide)
-        context_BTH = context.view(B, A, -1, D).transpose(1, 2).flatten(2)
+        context_BTH = context.view(B, A, -1, D).transpose(1, 2).flatten(2).to(dtype)
         return context_BTH if mean_B1H is None else context_BTH + mean_B1H
 
 
@@ -135,8 +139,8 @@ class Layer(nn.Module):
         self.pre_norm = config.norm == "pre"
         self.attention = Attention(config)
         self.attention_norm = nn.LayerNorm(config.width, eps=EPSILON)
-        self.intermediate = nn.Linear(config.width, config.feed_forward_size)
-        self.output = nn.Linear(config.feed_forward_size, config.width)
+        self.intermediate = Linear(config.width, config.feed_forward_size)
+        self.output = Linear(config.feed_forward_size, config.width)
         self.output_norm = nn.LayerNorm(config.width, eps=EPSILON)
         self.dropout = config.dropout
 

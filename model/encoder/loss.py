@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from model.encoder.products import linear
+
 SCORES_AT_ONCE = {"cpu": 1 << 26, "cuda": 1 << 28}
 """Scores (fp32) of the output layer that are held at once; more are computed in chunks."""
 
@@ -80,7 +82,7 @@ def linear_cross_entropy(
     kind = "cuda" if hidden_NH.is_cuda else "cpu"
     most = SCORES_AT_ONCE[kind]
     if shard is None and kind == "cpu" and len(targets_N) * len(weight_VH) <= most:
-        return cross_entropy(functional.linear(hidden_NH, weight_VH, bias_V), targets_N)
+        return cross_entropy(linear(hidden_NH, weight_VH, bias_V), targets_N)
     from deepspeed.sequence.linear_cross_entropy import vocab_parallel_linear_cross_entropy
 
     degree = 1
