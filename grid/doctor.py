@@ -144,7 +144,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _torch() -> Iterator[Line]:
     """Whether what trains can be imported: in a process of its own, for it takes seconds."""
-    code = "import torch, deepspeed; print(torch.cuda.is_available(), torch.cuda.device_count())"
+    facts = "torch.cuda.is_available(), torch.cuda.device_count(), cpu_has_bf16()"
+    code = f"import torch, deepspeed; from model.encoder.products import cpu_has_bf16; print({facts})"
     status, output = _call([sys.executable, "-c", code], 300)
     last = (output.strip().splitlines() or ["no output"])[-1]
     if status != 0:
@@ -152,7 +153,15 @@ def _torch() -> Iterator[Line]:
         yield Line(check="training", state=PROBLEM, found=f"cannot be imported: {last}", do=do)
         return
     yield Line(check="training", state=OK, found="torch and deepspeed can be imported")
-    available, count = last.split()
+    available, count, has_bf16 = last.split()
+    yield Line(
+        check="bf16",
+        state=OK,
+        found="the CPU has instructions for it"
+        if has_bf16 == "True"
+        else "the CPU has no instructions for it: it is as fast as fp32 here, no faster; for plans "
+        "that know this machine, python -m grid.budget.calibrate",
+    )
     smi = shutil.which("nvidia-smi")
     if smi is not None and available == "False":
         do = "install a build of torch for CUDA, or leave execution.device at cpu"

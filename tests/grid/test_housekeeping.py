@@ -265,7 +265,16 @@ def test_a_silent_lease_of_another_machine_is_given_up_after_an_hour(folder: Pat
 def test_doctor_finds_nothing_wrong_here(folder: Path) -> None:
     result = grid(folder, "doctor", "--format", "json")
     lines = {line["check"]: line for line in json.loads(result.stdout)}
-    for check in ("python", "torch", "deepspeed", "training", "store", "rename", "site file"):
+    for check in (
+        "python",
+        "torch",
+        "deepspeed",
+        "training",
+        "bf16",
+        "store",
+        "rename",
+        "site file",
+    ):
         assert lines[check]["state"] == "ok", lines[check]
     assert lines["commands.mine"]["state"] == "ok"
     assert result.returncode == 0
