@@ -145,7 +145,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _torch() -> Iterator[Line]:
     """Whether what trains can be imported: in a process of its own, for it takes seconds."""
     facts = "torch.cuda.is_available(), torch.cuda.device_count(), cpu_has_bf16()"
-    code = f"import torch, deepspeed; from model.encoder.products import cpu_has_bf16; print({facts})"
+    needed = "import torch, deepspeed; from model.encoder.products import cpu_has_bf16"
+    code = f"{needed}; print({facts})"
     status, output = _call([sys.executable, "-c", code], 300)
     last = (output.strip().splitlines() or ["no output"])[-1]
     if status != 0:
