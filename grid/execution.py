@@ -20,7 +20,10 @@ class ExecutionConfig:
     """Threads of each stage."""
     device: str = "cpu"
     """`cpu`, `cuda`, or `cuda:N` for one GPU alone. With `cuda`, stages that run side by side have
-    GPUs of their own."""
+    GPUs of their own, but for `stages_per_gpu`."""
+    stages_per_gpu: int = 1
+    """Stages of one rank that may share a GPU; fewer do where the plan says that together they do
+    not fit into its memory."""
     profile: str | None = None
     """The device that plans are priced for: `cpu`, `v100`, `a100`, `h100` or `h200`; by default
     `cpu`, or `h100` where `device` is `cuda`."""
@@ -58,6 +61,7 @@ class ExecutionConfig:
                 self.tensor_parallel is None or 1 <= self.tensor_parallel <= 1024,
                 "1 to 1024",
             ),
+            ("stages_per_gpu", 1 <= self.stages_per_gpu <= 64, "1 to 64"),
             ("data_parallel", 1 <= self.data_parallel <= 65536, "1 to 65536"),
             ("micro_batch", self.micro_batch is None or self.micro_batch >= 1, "at least 1"),
             ("spike", self.spike is None or self.spike > 0, "more than 0"),

@@ -10,8 +10,7 @@ from dataclasses import replace
 
 from grid.budget.calibration import calibration
 from grid.budget.devices import DEFAULT_GPU, device
-from grid.budget.layout import lay_out
-from grid.budget.memory import Shape
+from grid.budget.layout import Layout, lay_out
 from grid.cell import Cell
 from grid.declarations import STAGES
 from grid.errors import StudyError
@@ -30,12 +29,13 @@ def place(graph: Graph, execution: ExecutionConfig) -> None:
             continue
         if on_gpus:
             recipe = stage.config.pretraining
-            shape = layout_of(stage.config.encoder, _pieces(graph, stage), recipe, execution)
+            layout = layout_of(stage.config.encoder, _pieces(graph, stage), recipe, execution)
             graph.stages[id] = replace(
                 stage,
-                ranks=shape.tensor_parallel * shape.data_parallel,
-                tensor_parallel=shape.tensor_parallel,
-                micro_batch=shape.micro_batch,
+                ranks=layout.ranks,
+                tensor_parallel=layout.shape.tensor_parallel,
+                micro_batch=layout.shape.micro_batch,
+                gpu_share=layout.memory.total / layout.room,
             )
         elif execution.ranks > 1:
             graph.stages[id] = replace(stage, ranks=execution.ranks)
@@ -53,7 +53,7 @@ def layout_of(
     vocab_size: int,
     pretraining: PretrainingConfig,
     execution: ExecutionConfig,
-) -> Shape:
+) -> Layout:
     """How a pretraining is laid on GPUs of the execution's profile (grid/budget/layout.py)."""
     on = device(execution.profile or DEFAULT_GPU)
     return lay_out(
@@ -64,7 +64,7 @@ def layout_of(
         execution=execution,
         calibration=calibration(on.kind),
         degree=execution.tensor_parallel,
-    ).shape
+    )
 
 
 def check_cells(cells: Iterable[Cell], execution: ExecutionConfig, written: Node) -> None:
@@ -119,8 +119,8 @@ def _most_ranks(cells: Iterable[Cell], execution: ExecutionConfig) -> int:
         if key not in known:
             known.add(key)
             pieces = config.tokenizer.vocab_size
-            shape = layout_of(config.encoder, pieces, config.pretraining, execution)
-            most = max(most, shape.tensor_parallel)
+            layout = layout_of(config.encoder, pieces, config.pretraining, execution)
+            most = max(most, layout.shape.tensor_parallel)
     return most * execution.data_parallel
 
 

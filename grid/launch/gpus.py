@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from grid.execution import ExecutionConfig
@@ -64,7 +65,11 @@ def _listing() -> str | None:
 
 
 class Pool:
-    """The GPUs that stages are placed on; of no effect where the device is the CPU."""
+    """The GPUs that stages are placed on; of no effect where the device is the CPU.
+
+    A stage has its GPUs for itself, unless `execution.stages_per_gpu` lets small ones share: then
+    it takes the share of a GPU's memory that is planned for it, and an equal part at least.
+    """
 
     def __init__(self, execution: ExecutionConfig, every: Sequence[str] | None = None) -> None:
         """`every` are the machine's GPUs; by default they are counted."""
@@ -76,24 +81,41 @@ class Pool:
                 names = names[int(number) : int(number) + 1]
         self.names = tuple(names)
         """Empty where there are none to be found: stages then see what they are given."""
-        self._used: set[str] = set()
-
-    @property
-    def free(self) -> int:
-        return len(self.names) - len(self._used)
+        self._together = execution.stages_per_gpu
+        self._taken = dict.fromkeys(self.names, Fraction())
+        """The share of each GPU that stages have."""
 
     def needs(self, stage: Stage) -> int:
-        """The GPUs that a stage takes. One that wants more than there are has them all."""
+        """The GPUs that a stage is on. One that wants more than there are has them all."""
         trains = stage.needs_torch or stage.command is not None
         return min(stage.ranks, len(self.names)) if trains else 0
 
+    def has_room(self, stage: Stage) -> bool:
+        """Whether the stage can be placed now."""
+        return len(self._open(stage)) >= self.needs(stage)
+
     def take(self, stage: Stage) -> list[str] | None:
-        """Free GPUs for a stage; none if it needs none; None if it is not to be told."""
+        """GPUs with room for a stage; none if it needs none; None if it is not to be told."""
         if not self.names:
             return None
-        taken = [name for name in self.names if name not in self._used][: self.needs(stage)]
-        self._used.update(taken)
+        taken = self._open(stage)[: self.needs(stage)]
+        for name in taken:
+            self._taken[name] += self._share(stage)
         return taken
 
-    def give_back(self, names: Sequence[str] | None) -> None:
-        self._used.difference_update(names or ())
+    def give_back(self, stage: Stage, names: Sequence[str] | None) -> None:
+        """What `take` gave for the stage is free."""
+        for name in names or ():
+            self._taken[name] -= self._share(stage)
+
+    def _open(self, stage: Stage) -> list[str]:
+        """The GPUs that have room for a stage, the emptiest first."""
+        room = 1 - self._share(stage)
+        found = [name for name in self.names if self._taken[name] <= room]
+        return sorted(found, key=self._taken.__getitem__)
+
+    def _share(self, stage: Stage) -> Fraction:
+        """Of each of its GPUs. Fractions add up to what they should, where floats do not."""
+        if stage.ranks > 1 or self._together == 1:
+            return Fraction(1)
+        return min(Fraction(1), max(Fraction(1, self._together), Fraction(stage.gpu_share)))

@@ -209,7 +209,7 @@ class Launcher:
         try:
             folder = self.store.new_attempt(*stage.id, job)
         except StoreError as error:
-            self.pool.give_back(gpus)
+            self.pool.give_back(stage, gpus)
             self._fail(stage, str(error), STORE, None)
             return
         running = Running(stage=stage, folder=folder, gpus=gpus)
@@ -234,7 +234,7 @@ class Launcher:
     def _forget(self, folder: str) -> Running:
         """An attempt that runs no more: its GPUs are free."""
         running = self._running.pop(folder)
-        self.pool.give_back(running.gpus)
+        self.pool.give_back(running.stage, running.gpus)
         return running
 
     def _ended(self, running: Running, record: dict[str, Any]) -> None:

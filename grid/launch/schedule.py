@@ -32,14 +32,13 @@ class Schedule:
         """
         passed = []
         found = None
-        free = pool.free
+        gpus_wanted = False
         while slots and self._ready:
             item = heapq.heappop(self._ready)
             stage = self._graph.stages[item[1]]
-            needs = pool.needs(stage)
-            if needs > free:
-                free = 0
-            if stage.imports_torch not in kinds or needs > free:
+            waits = pool.needs(stage) > 0 and (gpus_wanted or not pool.has_room(stage))
+            gpus_wanted |= waits
+            if stage.imports_torch not in kinds or waits:
                 passed.append(item)
                 continue
             if slots_of(stage, workers) <= slots:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from grid.execution import ExecutionConfig
 from grid.launch.gpus import Pool, gpus, listed, visible
 from grid.results import publish, refuse_foreign
 from grid.study import Study
+from model.errors import InputError
 from tests.grid.rank_stages import stage
 
 ROOT = Path(__file__).parents[2]
@@ -130,13 +132,27 @@ def test_a_pool_deals_each_gpu_once() -> None:
     pool = Pool(ExecutionConfig(device="cuda"), ["0", "1", "2"])
     pair, one = stage("a", ranks=2, needs_torch=True), stage("b", ranks=1, needs_torch=True)
     first, second = pool.take(pair), pool.take(one)
-    assert first == ["0", "1"] and second == ["2"] and pool.free == 0
+    assert first == ["0", "1"] and second == ["2"] and not pool.has_room(one)
     assert pool.take(stage("c", ranks=1)) == [], "one that needs none is shown none"
-    pool.give_back(first)
-    assert pool.free == 2 and pool.take(one) == ["0"]
+    pool.give_back(pair, first)
+    assert pool.has_room(pair) and pool.take(one) == ["0"] and not pool.has_room(pair)
     assert pool.needs(stage("d", ranks=8, needs_torch=True)) == 3, "it would wait for ever"
     assert Pool(ExecutionConfig(device="cuda:1"), ["4", "7"]).names == ("7",)
     assert Pool(ExecutionConfig(), ["0"]).take(one) is None, "on the CPU nothing is said"
+
+
+def test_small_stages_share_a_gpu_as_far_as_the_plan_says_that_they_fit() -> None:
+    pool = Pool(ExecutionConfig(device="cuda", stages_per_gpu=3), ["0", "1"])
+    small = [stage(name, ranks=1, needs_torch=True) for name in "abcdef"]
+    large = replace(stage("large", ranks=1, needs_torch=True), gpu_share=0.6)
+    assert [pool.take(each) for each in small[:3]] == [["0"], ["1"], ["0"]], "the emptiest first"
+    assert pool.take(large) == ["1"] and not pool.has_room(large)
+    assert pool.take(small[3]) == ["0"] and not pool.has_room(small[4]), "three thirds fill it"
+    pool.give_back(small[0], ["0"])
+    pair = stage("pair", ranks=2, needs_torch=True)
+    assert pool.has_room(small[4]) and not pool.has_room(pair), "several ranks share with nobody"
+    with pytest.raises(InputError, match=r"execution.stages_per_gpu: expected 1 to 64, found 0"):
+        ExecutionConfig(stages_per_gpu=0)
 
 
 def test_two_studies_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
