@@ -1,4 +1,4 @@
-"""What this machine lets a process use: its cores and its memory."""
+"""What this machine lets a process use: its cores, its memory, its instructions."""
 
 import os
 from contextlib import suppress
@@ -24,3 +24,15 @@ def memory() -> int:
         with suppress(OSError, ValueError):  # no such control group, or no limit (`max`)
             total = min(total, int((Path("/sys/fs/cgroup") / name).read_text(encoding="ascii")))
     return total
+
+
+@cache
+def has_bf16() -> bool:
+    """Whether Linux names instructions of this CPU for products of bf16, which make them faster
+    than those of fp32; false where it does not say (model/encoder/products.py asks PyTorch)."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags.split())

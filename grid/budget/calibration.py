@@ -2,15 +2,17 @@
 
 `calibration.json` holds one set for GPUs, from published figures, and one that was measured on a
 CPU. `python -m grid.budget.calibrate` measures the machine at hand and writes its own file into the
-store, which is then used instead of the CPU's.
+store, which is then used instead of the CPU's. The committed CPU has instructions for bf16; where
+this one has none, its products of bf16 are priced as those of fp32, of which they are made.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from grid import machine
 from grid.errors import StoreError
 
 COMMITTED = Path(__file__).with_name("calibration.json")
@@ -34,7 +36,12 @@ def calibration(kind: str, store: Path | None = None) -> Calibration:
     own = None if store is None else store / OF_STORE
     if kind == "cpu" and own is not None and own.is_file():
         return _read(own)[kind]
-    return _read(COMMITTED)[kind]
+    committed = _read(COMMITTED)[kind]
+    if kind == "cpu" and not machine.has_bf16():
+        seconds = {**committed.seconds, "product_bf16": committed.seconds["product_fp32"]}
+        source = f"{committed.source}; bf16 as fp32, as this CPU has no instructions for it"
+        return replace(committed, source=source, seconds=seconds)
+    return committed
 
 
 def _read(path: Path) -> dict[str, Calibration]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from grid import machine
 from grid.budget.calibrate import TRIALS, fit, memory_features, shape_of
 from grid.budget.calibration import calibration
 from grid.budget.devices import device
@@ -75,3 +76,16 @@ def test_trials_differ_in_all_that_is_fitted() -> None:
     shapes = [shape_of(trial) for trial in TRIALS]
     for name in work(shapes[0]):
         assert any(work(each)[name] > 0 for each in shapes), name
+
+
+def test_without_instructions_for_bf16_it_is_no_faster_than_fp32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def products(has: bool) -> tuple[float, float]:
+        monkeypatch.setattr(machine, "has_bf16", lambda: has)
+        seconds = calibration("cpu").seconds
+        return seconds["product_bf16"], seconds["product_fp32"]
+
+    (fast, slow), (as_slow, same) = products(True), products(False)
+    assert fast < slow and as_slow == same == slow
+    assert "no instructions for it" in calibration("cpu").source
