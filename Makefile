@@ -45,6 +45,9 @@ bench: $(VENV)/.ready-dev
 	$(VENV)/bin/python benchmarks/synthetic_speed.py
 	$(VENV)/bin/python benchmarks/habits.py
 	$(VENV)/bin/python benchmarks/expansion.py
+	$(VENV)/bin/python benchmarks/tokenization.py
+	$(VENV)/bin/python benchmarks/batches.py
+	$(VENV)/bin/python benchmarks/output_layer.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

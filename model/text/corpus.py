@@ -77,7 +77,6 @@ class Corpus:
         held_out: list[list[str]],
         places: np.ndarray,
         duplicates: np.ndarray,
-        held_out_lines: np.ndarray,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         """places: [n, 2] uint64, document and block of what is held out; duplicates: documents."""
@@ -91,15 +90,12 @@ class Corpus:
         for document, block in places.tolist():
             self._places.setdefault(document, set()).add(block)
         self._duplicates = duplicates
-        self._held_out_lines = {
-            value.to_bytes(8, "little") for value in held_out_lines.astype(np.uint64).tolist()
-        }
+        self._held_out_lines = {line for unit in held_out for line in unit}
         self._progress = progress
 
     def train(self) -> Iterator[list[str]]:
         """Documents to train on, in the order of the files, as lists of lines."""
-        lines_held_out = self._held_out_lines
-        blake2b = hashlib.blake2b
+        held_out = self._held_out_lines
         for number, lines in self._documents():
             if number in self._places:
                 blocks = self._places[number]
@@ -109,11 +105,7 @@ class Corpus:
                     if block not in blocks
                     for line in part
                 ]
-            lines = [
-                line
-                for line in lines
-                if blake2b(line.encode(), digest_size=8).digest() not in lines_held_out
-            ]
+            lines = [line for line in lines if line not in held_out]
             if lines:
                 yield lines
 
@@ -147,14 +139,14 @@ def open_corpus(artifact: Path, locations: Mapping[str, str]) -> Corpus:
         read_held_out(artifact),
         np.load(artifact / "held_out.npy"),
         np.load(artifact / "duplicates.npy"),
-        np.load(artifact / "held_out_lines.npy"),
     )
 
 
 def run(config: CorpusStage, inputs: dict[str, Path], output: Path, context: Context) -> None:
     """Writes corpus.json, held_out.jsonl (the held-out units' lines), held_out.npy (document and
     block of each), duplicates.npy (documents that are left out) and held_out_lines.npy (sorted
-    hashes of held-out lines); for the synthetic source also text.txt.
+    hashes of held-out lines, for programs that read the text elsewhere); for the synthetic source
+    also text.txt.
 
     Raises InputError for files that are missing or changed, for what `read_documents` refuses, and
     for text that is empty or too short to be split.
@@ -185,7 +177,7 @@ def run(config: CorpusStage, inputs: dict[str, Path], output: Path, context: Con
     hashes = {text_hash(line) for lines in held_out for line in lines}
     held_out_lines = np.array(sorted(hashes), np.uint64)
     paths = [path for _, path in files]
-    corpus = Corpus(info, paths, held_out, places, survey.duplicates, held_out_lines, progress)
+    corpus = Corpus(info, paths, held_out, places, survey.duplicates, progress)
     train, held = Counts(), Counts()
     for document in corpus.train():
         train.add(document)

@@ -1,7 +1,12 @@
-"""The shards stage: a language's training text as one stream of token ids on disk."""
+"""The shards stage: a language's training text as one stream of token ids on disk.
+
+Languages are stages of their own, which run side by side. Within one, `threads` encode while one
+more reads ahead; what is written does not depend on their number.
+"""
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,8 +38,8 @@ def run(config: ShardsStage, inputs: dict[str, Path], output: Path, context: Con
     tokens = unknown = 0
     total = corpus.info["train"]["bytes"]
     with (output / "tokens.bin").open("wb") as stream:
-        for documents in _batches(corpus.train()):
-            ids = pieces.encode_documents(documents)
+        for documents in _ahead(_batches(corpus.train()), context.threads):
+            ids = pieces.encode_documents(documents, context.threads)
             stream.write(ids.astype(dtype).tobytes())
             tokens += len(ids)
             unknown += int(np.count_nonzero(ids == tokenizer.UNK))
@@ -73,3 +78,15 @@ def _batches(documents: Iterator[list[str]]) -> Iterator[list[list[str]]]:
             batch, characters = [], 0
     if batch:
         yield batch
+
+
+def _ahead(batches: Iterator[list[list[str]]], threads: int) -> Iterator[list[list[str]]]:
+    """The same batches; with several threads the next one is read while one is worked on."""
+    if threads == 1:
+        yield from batches
+        return
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch

@@ -315,8 +315,7 @@ def _lines(path: Path, progress: Progress | None) -> Iterator[str]:
         rest = chunk[cut:]
         lines = _decode(block, path, number, offset).split("\n")
         lines.pop()
-        for line in lines:
-            yield line.strip()
+        yield from map(str.strip, lines)
         number += len(lines)
         offset += len(block)
     if rest:

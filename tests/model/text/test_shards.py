@@ -51,6 +51,26 @@ def test_stream_is_the_training_text(workshop, made, monkeypatch: pytest.MonkeyP
         assert (again / name).read_bytes() == (artifact / name).read_bytes()
 
 
+def test_threads_do_not_change_the_stream(workshop, made, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, tokenizer_artifact, artifact = made
+    monkeypatch.setattr(shards, "_BATCH_CHARACTERS", 500)
+    workshop.context.threads = 3
+    again = workshop.shards("en", corpus, tokenizer_artifact)
+    for name in ("tokens.bin", "shards.json"):
+        assert (again / name).read_bytes() == (artifact / name).read_bytes()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_text_that_cannot_be_read_ends_the_stage(workshop, made, threads: int) -> None:
+    corpus, tokenizer_artifact, _ = made
+    path = workshop.text / "en.txt"
+    content = path.read_bytes()
+    path.write_bytes(content[:-5] + b"\xff" + content[-4:])
+    workshop.context.threads = threads
+    with pytest.raises(InputError, match="found the byte 0xff"):
+        workshop.shards("en", corpus, tokenizer_artifact)
+
+
 def test_no_held_out_line_is_in_the_stream(workshop, made) -> None:
     corpus, tokenizer_artifact, artifact = made
     pieces = tokenizer.load(tokenizer_artifact)
