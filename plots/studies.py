@@ -11,9 +11,10 @@ from typing import Any
 
 import polars
 
-from grid.confine import refuse_links_below
+from grid.confine import read_file, refuse_links_below
 from grid.planned import FILE as PLANNED
 from grid.provenance import FILE as PROVENANCE
+from grid.results import UNREADABLE
 from grid.store import Store
 from plots.errors import FigureError
 
@@ -154,7 +155,7 @@ def find_studies(store: Path, study: str | None, scale: str | None) -> list[Stud
 
 def _study(file: Path, store: Path) -> StudyOutput:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_file(file))
         return StudyOutput(
             folder=file.parent,
             name=str(content["name"]),
@@ -164,7 +165,7 @@ def _study(file: Path, store: Path) -> StudyOutput:
             path=str(content["path"]),
             store=store,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FigureError(
             f"{file}: cannot be read as a study's description ({error!r}): remove the file and "
             "run the study again"
@@ -174,10 +175,10 @@ def _study(file: Path, store: Path) -> StudyOutput:
 def _json(file: Path) -> Any:
     """What a file of an artifact says; None if the artifact is not there (yet, or any more)."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(read_file(file))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FigureError(
             f"{file}: the artifact is damaged ({error}): `python -m grid verify` finds all such"
         ) from None
@@ -186,7 +187,7 @@ def _json(file: Path) -> Any:
 def _read(file: Path) -> polars.DataFrame:
     try:
         return polars.read_parquet(file)
-    except (OSError, polars.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise FigureError(
             f"{file}: cannot be read ({error}): remove the file and run the study again"
         ) from None
