@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +15,7 @@ from grid.confine import read_file, refuse_links_below
 from grid.planned import FILE as PLANNED
 from grid.provenance import FILE as PROVENANCE
 from grid.results import UNREADABLE
+from grid.score_types import typed
 from grid.store import Store
 from plots.errors import FigureError
 
@@ -76,20 +77,37 @@ class StudyOutput:
         Text is counted without duplicates, held-out documents included.
         """
         schema = {"cell": polars.String, "language": polars.String, "bytes": polars.Int64}
-        rows = [
-            {"cell": cell, "language": content["language"], "bytes": content["bytes"]}
-            for cell, content in self._payloads("corpus", "corpus.json")
-        ]
-        return polars.DataFrame(rows, schema=schema)
+        return self._rows(
+            "corpus",
+            "corpus.json",
+            schema,
+            lambda content: [(content["language"], content["bytes"])],
+        )
 
     def curves(self) -> polars.DataFrame:
         """Learning curves: columns cell, update, loss (nats a masked token, of all languages)."""
         schema = {"cell": polars.String, "update": polars.Int64, "loss": polars.Float64}
-        rows = [
-            {"cell": cell, "update": point[0], "loss": point[1]}
-            for cell, curve in self._payloads("pretraining", "curve.json")
-            for point in curve
-        ]
+        return self._rows(
+            "pretraining", "curve.json", schema, lambda curve: [point[:2] for point in curve]
+        )
+
+    def _rows(
+        self, stage: str, name: str, schema: Mapping[str, Any], rows_of: Callable[[Any], list[Any]]
+    ) -> polars.DataFrame:
+        """The rows that each artifact of a stage gives, each after its cell."""
+        rows = []
+        for cell, content in self._payloads(stage, name):
+            try:
+                found = [
+                    typed(dict(zip(schema, (cell, *each), strict=True)), schema)
+                    for each in rows_of(content)
+                ]
+            except (LookupError, TypeError, ValueError) as error:
+                raise FigureError(
+                    f"{name} of {stage} in the cell {cell} does not hold what it should "
+                    f"({error!r}): `python -m grid verify` finds which are damaged"
+                ) from None
+            rows += found
         return polars.DataFrame(rows, schema=schema)
 
     def _payloads(self, stage: str, name: str) -> Iterator[tuple[str, Any]]:
