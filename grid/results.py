@@ -117,11 +117,11 @@ def refuse_foreign(study: "Study") -> None:
     A file that was moved, copied or edited since is not another study.
     """
     try:
-        written = json.loads((study.folder / DESCRIPTION).read_text(encoding="utf-8"))
-        other = Path(written["file"])
-        foreign = not other.samefile(study.file) and other.read_bytes() != study.file.read_bytes()
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return  # no output yet, or of a file that is no longer there
+        written = json.loads(read_file(study.folder / DESCRIPTION))
+        other = Path(written["file"]).resolve()
+        foreign = not other.samefile(study.file) and read_file(other) != study.file.read_bytes()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, StoreError):
+        return  # no output yet, or of a file that is no longer there, or never was one
     if foreign:
         raise StudyError(
             f"{study.file}: expected a file name that no other study in this store has, but "
@@ -164,7 +164,8 @@ def write_frame(frame: pl.DataFrame, path: Path) -> None:
     """
     content = io.BytesIO()
     frame.write_parquet(content)
-    if not (path.is_file() and path.read_bytes() == content.getvalue()):
+    there = path.is_file() and path.stat().st_size == content.tell()
+    if not (there and path.read_bytes() == content.getvalue()):
         replace_file(path, lambda temporary: temporary.write_bytes(content.getvalue()))
 
 
