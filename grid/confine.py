@@ -6,6 +6,7 @@ A store may come from somebody else. Nothing that it says may lead to a file out
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +21,17 @@ def require_names(root: Path, *parts: str) -> None:
                 f"store {root}: expected the name of a stage or key, found {part!r}: a file in the "
                 "store is damaged, or was made to mislead"
             )
+
+
+def refuse_bytes(path: Path) -> None:
+    """Raises StoreError for a path that is no text: records, which are UTF-8, could not hold it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise StoreError(
+            f"{str(path)!r}: expected a path of text, found bytes that are none in this locale "
+            f"({sys.getfilesystemencoding()}). Rename the folder, or set LC_ALL=C.UTF-8"
+        ) from None
 
 
 def refuse_links(root: Path, path: Path) -> None:

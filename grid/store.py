@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from grid import checksums, lease
-from grid.confine import read_file, refuse_links, require_names
+from grid.confine import read_file, refuse_bytes, refuse_links, require_names
 from grid.errors import StoreError
 from grid.manifest import fault_of
 from grid.publish import discard, publish, write_json
@@ -74,6 +74,7 @@ class Store:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root).expanduser().absolute()
+        refuse_bytes(self.root)
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"

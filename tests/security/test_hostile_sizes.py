@@ -126,3 +126,17 @@ def test_a_log_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(StoreError, match="expected a file, found a link"):
         show(attempt)
     assert "of the user's own" not in capsys.readouterr().out
+
+
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    """Records are UTF-8: they could not say where they are."""
+    (tmp_path / "study.yaml").write_text(STUDY)
+    folder = Path(os.fsdecode(os.fsencode(tmp_path / "caf") + b"\xe9"))
+    folder.mkdir()
+    with pytest.raises(StoreError, match="expected a path of text, found bytes"):
+        Store(folder / "runs")
+    with pytest.raises(StoreError, match="expected a path of text, found bytes"):
+        grid.load(tmp_path / "study.yaml", store=folder / "runs").open_store()
+    (folder / "study.yaml").write_text(STUDY)
+    with pytest.raises(StoreError, match="expected a path of text, found bytes"):
+        grid.load(folder / "study.yaml", store=tmp_path / "runs")
