@@ -26,8 +26,6 @@ _STAGE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})-([0-9a-f]{16})")
 _BLOCK = 1 << 20
 _TOLD = 5
-_LARGEST_RECORD = 1 << 28
-"""Bytes of a manifest.json; one that lists a million files has about half of that."""
 
 
 @dataclass(kw_only=True)
@@ -224,8 +222,6 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    if path.is_file() and path.stat().st_size > _LARGEST_RECORD:
-        raise ArtifactError(f"{path}: expected at most {_LARGEST_RECORD:,} bytes, found more")
     try:
         value = json.loads(read_file(path))
     except FileNotFoundError:

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from grid.confine import read_file
+from grid.errors import StoreError
+
 _FRESH_NS = 2_000_000_000
 """A file changed so recently might change again within the resolution of its time stamp."""
 _SAVE_SECONDS = 10.0
@@ -49,8 +52,8 @@ def _settled(mtime_ns: int) -> bool:
 
 def _load(cache: Path) -> dict[str, object]:
     try:
-        content = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = json.loads(read_file(cache))
+    except (OSError, ValueError, RecursionError, StoreError):
         return {}
     return content if isinstance(content, dict) else {}
 

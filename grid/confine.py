@@ -6,7 +6,9 @@ A store may come from somebody else. Nothing that it says may lead to a file out
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from grid.errors import StoreError
 
@@ -19,6 +21,17 @@ def require_names(root: Path, *parts: str) -> None:
                 f"store {root}: expected the name of a stage or key, found {part!r}: a file in the "
                 "store is damaged, or was made to mislead"
             )
+
+
+def refuse_bytes(path: Path) -> None:
+    """Raises StoreError for a path that is no text: records, which are UTF-8, could not hold it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise StoreError(
+            f"{str(path)!r}: expected a path of text, found bytes that are none in this locale "
+            f"({sys.getfilesystemencoding()}). Rename the folder, or set LC_ALL=C.UTF-8"
+        ) from None
 
 
 def refuse_links(root: Path, path: Path) -> None:
@@ -38,22 +51,36 @@ def refuse_links_below(root: Path, folder: Path) -> None:
             raise _link(root, path)
 
 
+LARGEST = 1 << 28
+"""Bytes of a file of records; a manifest that lists a million files has about half of that."""
+
+
 def read_file(path: Path) -> bytes:
-    """What a file of the store holds. Raises StoreError for a link, a pipe or a device: they lead
-    out of the store, or are never at their end; OSError as `open` does."""
+    """What a file of the store holds. Raises StoreError and OSError as `open_file` does, and
+    StoreError for a file of over `LARGEST` bytes."""
+    with open_file(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > LARGEST:
+            raise StoreError(f"{path}: expected at most {LARGEST:,} bytes, found {size:,}")
+        return stream.read()
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A file of the store. Raises StoreError for a link, a pipe or a device: they lead out of the
+    store, or are never at their end; OSError as `open` does."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
         raise StoreError(f"{path}: expected a file, found a link") from None
-    with open(descriptor, "rb") as stream:
-        kind = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(kind):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(kind):
-            raise StoreError(f"{path}: expected a file, found a pipe or device")
-        return stream.read()
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(kind):
+        return open(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise StoreError(f"{path}: expected a file, found a pipe or device")
 
 
 def _link(root: Path, place: Path) -> StoreError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from grid.adopt import ArtifactError, verify
 from grid.cell import Cell
+from grid.confine import read_file
 from grid.errors import StoreError, StudyError
 from grid.graph import StageId
 from grid.model_card import Facts, card
@@ -93,12 +94,12 @@ def export(
 
 def _facts(store: Store, trained: StageId, precision: str, milestone: int | None) -> Facts:
     folder = store.path(*trained)
-    description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    description = json.loads(read_file(folder / "model.json"))
     return Facts(
         parameters=description["parameters"],
         precision=precision,
         sequence_length=description["sequence_length"],
-        exposure=json.loads((folder / "exposure.json").read_text(encoding="utf-8")),
+        exposure=json.loads(read_file(folder / "exposure.json")),
         manifest=store.manifest(*trained),
         milestone=milestone,
     )

@@ -1,5 +1,6 @@
 """The logs of attempts: printed, and followed while they are written."""
 
+import io
 import json
 import sys
 import time
@@ -7,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grid.confine import open_file
 from grid.graph import StageId
 from grid.lease import Observer
 from grid.outcome import logs_of
@@ -14,6 +16,7 @@ from grid.store import Store
 
 _LOOK = 0.5
 """Seconds between two looks at the files."""
+_BLOCK = 1 << 16
 _NAMED = 4
 """Stages of a job that are named."""
 
@@ -59,8 +62,7 @@ def show(attempt: Attempt) -> None:
     for log in logs_of(attempt.folder):  # one for each rank
         if log != attempt.log:
             print(f"--> {log}")
-        text = log.read_text(encoding="utf-8", errors="replace").rstrip()
-        print(text or "(nothing was written to it)")
+        _print(log, "(nothing was written to it)")
 
 
 def show_job(log: Path, stages: Sequence[StageId]) -> None:
@@ -68,7 +70,22 @@ def show_job(log: Path, stages: Sequence[StageId]) -> None:
     names = ", ".join(f"{stage} {key}" for stage, key in stages[:_NAMED])
     more = f" and {len(stages) - _NAMED} more" if len(stages) > _NAMED else ""
     print(f"==> never tried: {names}{more}; their job printed: {log}")
-    print(log.read_text(encoding="utf-8", errors="replace").rstrip() or "(nothing)")
+    _print(log, "(nothing)")
+
+
+def _print(log: Path, nothing: str) -> None:
+    """Prints a log piece by piece, for it may be large; or that there is nothing in it."""
+    with io.TextIOWrapper(open_file(log), encoding="utf-8", errors="replace") as text:
+        block = text.read(_BLOCK)
+        if not block.strip():
+            print(nothing)
+            return
+        while block:
+            end = block
+            sys.stdout.write(block)
+            block = text.read(_BLOCK)
+        if not end.endswith("\n"):
+            print()
 
 
 def follow(store: Store, attempts: list[Attempt]) -> None:

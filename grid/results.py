@@ -6,6 +6,7 @@ language at the end; at a milestone these are not known.
 """
 
 import hashlib
+import io
 import json
 import os
 import uuid
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from grid.study import Study
 
 RESULTS, PLAN, DESCRIPTION = "results.parquet", "plan.parquet", "study.json"
+UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What polars raises over a file that is no Parquet, or a damaged one. A panic is no Exception."""
 ALL = "all"
 """Stands for the languages of training where there are several."""
 
@@ -114,11 +117,11 @@ def refuse_foreign(study: "Study") -> None:
     A file that was moved, copied or edited since is not another study.
     """
     try:
-        written = json.loads((study.folder / DESCRIPTION).read_text(encoding="utf-8"))
-        other = Path(written["file"])
-        foreign = not other.samefile(study.file) and other.read_bytes() != study.file.read_bytes()
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return  # no output yet, or of a file that is no longer there
+        written = json.loads(read_file(study.folder / DESCRIPTION))
+        other = Path(written["file"]).resolve()
+        foreign = not other.samefile(study.file) and read_file(other) != study.file.read_bytes()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, StoreError):
+        return  # no output yet, or of a file that is no longer there, or never was one
     if foreign:
         raise StudyError(
             f"{study.file}: expected a file name that no other study in this store has, but "
@@ -155,13 +158,15 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
-    """Writes Parquet whole or not at all, and leaves a file that says the same untouched."""
-    try:
-        same = path.is_file() and pl.read_parquet(path).equals(frame, null_equal=True)
-    except (OSError, pl.exceptions.PolarsError):
-        same = False  # damaged, or from an older polars: written anew
-    if not same:
-        replace_file(path, frame.write_parquet)
+    """Writes Parquet whole or not at all, and leaves a file that says the same untouched.
+
+    The file is compared and not parsed: it may be damaged, or from somebody else.
+    """
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    there = path.is_file() and path.stat().st_size == content.tell()
+    if not (there and path.read_bytes() == content.getvalue()):
+        replace_file(path, lambda temporary: temporary.write_bytes(content.getvalue()))
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -185,10 +190,10 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def read_frame(path: Path) -> pl.DataFrame:
-    """A results or plan file of a study."""
+    """A results or plan file of a study. Raises StoreError for one that is damaged."""
     try:
         return pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise StoreError(f"{path}: cannot be read: {error}") from None
 
 

@@ -259,7 +259,14 @@ def outcome_of(attempt: Path) -> dict[str, Any] | None:
         outcome = json.loads(read_file(attempt / "outcome.json"))
     except (OSError, ValueError, RecursionError):
         return None
-    return outcome if isinstance(outcome, dict) else None
+    if not isinstance(outcome, dict):
+        return None
+    return {name: _whole(value) for name, value in outcome.items()}
+
+
+def _whole(value: Any) -> Any:
+    """Text without half a surrogate pair, which JSON's escapes can spell and nothing can show."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def ended(attempt: Path) -> tuple[str | None, str | None]:

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from grid import checksums, lease
-from grid.confine import read_file, refuse_links, require_names
+from grid.confine import read_file, refuse_bytes, refuse_links, require_names
 from grid.errors import StoreError
+from grid.manifest import fault_of
 from grid.publish import discard, publish, write_json
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -73,6 +74,7 @@ class Store:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root).expanduser().absolute()
+        refuse_bytes(self.root)
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
@@ -105,8 +107,15 @@ class Store:
         return True
 
     def manifest(self, stage: str, key: str) -> dict[str, Any]:
-        """An artifact's manifest: files, sizes, checksums, environment, execution, wall time."""
-        return self._json(stage, key, "manifest.json")
+        """An artifact's manifest: files, sizes, checksums, environment, execution, wall time.
+
+        Raises StoreError if a value of it is not of its type.
+        """
+        found = self._json(stage, key, "manifest.json")
+        if fault := fault_of(found):
+            path = self.path(stage, key) / "manifest.json"
+            raise StoreError(f"store {self.root}: {path} is damaged: {fault}")
+        return found
 
     def config(self, stage: str, key: str) -> dict[str, Any]:
         """An artifact's `config` and `inputs`."""

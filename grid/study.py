@@ -20,6 +20,7 @@ from grid.axes import Block, choose_blocks, read_blocks, read_replicates
 from grid.cell import Cell, Expansion, expand
 from grid.claims import added_seeds
 from grid.claims.declaration import Claim, read_claims
+from grid.confine import refuse_bytes
 from grid.errors import StudyError
 from grid.execution import ExecutionConfig
 from grid.language_sets import LanguageSets
@@ -231,6 +232,7 @@ def load(
     Raises StudyError: the message has the file, the line and the key.
     """
     path = Path(file)
+    refuse_bytes(path.absolute())
     layers = read_layers(
         path if path.is_absolute() else Path.cwd() / path,
         scale=scale,

@@ -23,6 +23,8 @@ _LARGEST = 1 << 22
 """Bytes of a file; the largest study here has some thousands."""
 
 
+# Escapes in quotes can spell what no file, terminal or page can hold.
+_HALF = re.compile("[\ud800-\udfff]")
 # `{seed: range(1, 2)}` is to YAML a value `range(1` and a key `2)`.
 _CUT = re.compile(r"(range|geom)\([^)]*")
 _CUT_SAYS = (
@@ -159,6 +161,7 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 raise fail(origin, path, "expected a name as key, found a list or mapping")
             where = f"{path}.{key.value}" if path else key.value
+            self.text(key.value, path, origin)
             if key.value in result:
                 raise fail(origin, where, f"written twice, first at {result[key.value].origin}")
             result[key.value] = self.node(item, where, origin)
@@ -196,4 +199,7 @@ class _Reader:
                 path,
                 f"found {text!r}, but ${{...}} is not resolved in a study; write the value itself",
             )
+        if _HALF.search(text):
+            told = f"expected text, found half a surrogate pair, which is no character, in {text!r}"
+            raise fail(origin, path, told)
         return text

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,9 +11,11 @@ from typing import Any
 
 import polars
 
-from grid.confine import refuse_links_below
+from grid.confine import read_file, refuse_links_below
 from grid.planned import FILE as PLANNED
 from grid.provenance import FILE as PROVENANCE
+from grid.results import UNREADABLE
+from grid.score_types import typed
 from grid.store import Store
 from plots.errors import FigureError
 
@@ -75,20 +77,37 @@ class StudyOutput:
         Text is counted without duplicates, held-out documents included.
         """
         schema = {"cell": polars.String, "language": polars.String, "bytes": polars.Int64}
-        rows = [
-            {"cell": cell, "language": content["language"], "bytes": content["bytes"]}
-            for cell, content in self._payloads("corpus", "corpus.json")
-        ]
-        return polars.DataFrame(rows, schema=schema)
+        return self._rows(
+            "corpus",
+            "corpus.json",
+            schema,
+            lambda content: [(content["language"], content["bytes"])],
+        )
 
     def curves(self) -> polars.DataFrame:
         """Learning curves: columns cell, update, loss (nats a masked token, of all languages)."""
         schema = {"cell": polars.String, "update": polars.Int64, "loss": polars.Float64}
-        rows = [
-            {"cell": cell, "update": point[0], "loss": point[1]}
-            for cell, curve in self._payloads("pretraining", "curve.json")
-            for point in curve
-        ]
+        return self._rows(
+            "pretraining", "curve.json", schema, lambda curve: [point[:2] for point in curve]
+        )
+
+    def _rows(
+        self, stage: str, name: str, schema: Mapping[str, Any], rows_of: Callable[[Any], list[Any]]
+    ) -> polars.DataFrame:
+        """The rows that each artifact of a stage gives, each after its cell."""
+        rows = []
+        for cell, content in self._payloads(stage, name):
+            try:
+                found = [
+                    typed(dict(zip(schema, (cell, *each), strict=True)), schema)
+                    for each in rows_of(content)
+                ]
+            except (LookupError, TypeError, ValueError) as error:
+                raise FigureError(
+                    f"{name} of {stage} in the cell {cell} does not hold what it should "
+                    f"({error!r}): `python -m grid verify` finds which are damaged"
+                ) from None
+            rows += found
         return polars.DataFrame(rows, schema=schema)
 
     def _payloads(self, stage: str, name: str) -> Iterator[tuple[str, Any]]:
@@ -154,7 +173,7 @@ def find_studies(store: Path, study: str | None, scale: str | None) -> list[Stud
 
 def _study(file: Path, store: Path) -> StudyOutput:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_file(file))
         return StudyOutput(
             folder=file.parent,
             name=str(content["name"]),
@@ -164,7 +183,7 @@ def _study(file: Path, store: Path) -> StudyOutput:
             path=str(content["path"]),
             store=store,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FigureError(
             f"{file}: cannot be read as a study's description ({error!r}): remove the file and "
             "run the study again"
@@ -174,10 +193,10 @@ def _study(file: Path, store: Path) -> StudyOutput:
 def _json(file: Path) -> Any:
     """What a file of an artifact says; None if the artifact is not there (yet, or any more)."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(read_file(file))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FigureError(
             f"{file}: the artifact is damaged ({error}): `python -m grid verify` finds all such"
         ) from None
@@ -186,7 +205,7 @@ def _json(file: Path) -> Any:
 def _read(file: Path) -> polars.DataFrame:
     try:
         return polars.read_parquet(file)
-    except (OSError, polars.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise FigureError(
             f"{file}: cannot be read ({error}): remove the file and run the study again"
         ) from None

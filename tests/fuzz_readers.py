@@ -78,6 +78,8 @@ class Kind:
     read: Callable[[Path], object]
     beside: Callable[[Path], None] | None = None
     """Writes the other files that it is read with."""
+    share: float = 1.0
+    """How often it is tried, for what takes longer than others."""
 
 
 def _text(file: Path) -> None:
@@ -165,7 +167,7 @@ def kinds() -> dict[str, Kind]:
     made = {
         "text": Kind({"en.txt": plain, "en": wiki, **packed}, _text),
         "json_lines": Kind({"en.jsonl": lines, "en": lines}, _text),
-        "parquet": Kind({"en.parquet": _parquet()}, _text),
+        "parquet": Kind({"en.parquet": _parquet()}, _text, share=0.02),
         "squad": Kind(
             {"xquad.en.json": json.dumps(files.squad()).encode()},
             partial(_task, "xquad", "en", "test"),
@@ -289,7 +291,7 @@ def fuzz(
     for number in range(most if most is not None else sys.maxsize):
         if time.monotonic() > end:
             break
-        kind = draw.choice(wanted)
+        (kind,) = draw.choices(wanted, [kinds()[each].share for each in wanted])
         name, content = draw.choice(pool[kind])
         content = mutated(content, [each for _, each in pool[kind]], draw)
         counts[kind] += 1

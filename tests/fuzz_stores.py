@@ -4,9 +4,9 @@
 
 Changes one file of a finished store (tests/golden/store.tar.xz): manifests, configurations, scores,
 frames, outcomes, leases, lists. Then everything that reads a store without training is called on
-it: `verify`, `adopt`, `plan`, `results`, `status`, `why`, `prune`, `export` and the launcher's
-cleaning. Only InputError may come out, within seconds. What breaks that rule is written to the
-folder of findings with the name of the file.
+it: `verify`, `adopt`, `plan`, `results`, `status`, `why`, `prune`, `export`, `report`, what figures
+and tables are made from, and the launcher's cleaning. Only InputError may come out, within seconds.
+What breaks that rule is written to the folder of findings with the name of the file.
 """
 
 import argparse
@@ -34,6 +34,9 @@ from grid.study import Study
 from grid.wanted import explain, orphaned
 from grid.why import Records, artifacts
 from model.errors import InputError
+from plots.report.facts import gather
+from plots.report.page import write
+from plots.studies import find_studies
 from tests.fuzz_readers import mutated
 from tests.fuzz_studies import limited
 from tests.grid.golden_store import unpack
@@ -100,6 +103,20 @@ def _export(folder: Path) -> None:
         shutil.rmtree(folder / "exported", ignore_errors=True)
 
 
+def _report(folder: Path) -> None:
+    results._read.cache_clear()
+    write(gather(_load(folder), ()))
+
+
+def _outputs(folder: Path) -> None:
+    for output in find_studies(folder / "runs", None, None):
+        output.results()
+        output.plan()
+        output.planned()
+        output.corpora()
+        output.curves()
+
+
 def _clean(folder: Path) -> None:
     store = _load(folder).open_store()
     store.clean()
@@ -107,7 +124,8 @@ def _clean(folder: Path) -> None:
 
 
 COMMANDS: list[Callable[[Path], None]] = [
-    _verify, _adopt, _plan, _results, _status, _why, _prune, _export, _clean,
+    _verify, _adopt, _plan, _results, _status, _why, _prune, _export, _report,
+    _outputs, _clean,
 ]  # fmt: skip
 
 

@@ -40,7 +40,7 @@ _ODD_TEXT = """0 -1 1e400 -0.0 .nan .inf 1e-400 null ~ true no "" [] {} [[]] {a:
     @ ` &a *a <<: !!python/object !!binary !!set 0x10 0o7 1:30 2026-01-01 ${HOME} ??? en xlm-7 all
     ../.. languages encoder.width tokenizer.vocab_size cell axes product zip union where solve
     range geom 150k 183.2M -- ... # 'a "b \\ \0 \ud7ff \u202e é 𐍈
-    9999999999999999999999 1_0 __ """.split()
+    9999999999999999999999 1_0 __ "\\ud800" "\\0" """.split()
 _ODD_VALUES: list[Any] = [
     None, True, False, 0, -1, 1, 3, 0.5, -0.5, 1e308, 2**70, float("nan"), float("inf"), "", "en",
     "xlm-7", "no such", "\x07", "é", [], {}, [[]], [None], [{}], {"": None}, {"a": {"b": {}}},

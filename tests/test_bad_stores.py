@@ -1,15 +1,22 @@
 """Stores that once ended a command in something else than a message, and some mutations more."""
 
 import json
+import os
 from pathlib import Path
 
+import polars
 import pytest
 
 import grid
 from grid import results
 from grid.errors import StoreError
+from grid.score_types import typed
+from plots.errors import FigureError
+from plots.studies import StudyOutput
 from tests.fuzz_stores import fuzz
 from tests.grid.golden_store import unpack
+
+FRAMES = sorted((Path(__file__).parent / "bad_frames").glob("*.parquet"))
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +64,109 @@ def test_scores_that_are_none(folder: Path, name: str, value: object, what: str)
         for each, content in contents.items():
             each.write_bytes(content)
         results._read.cache_clear()
+
+
+def loaded(folder: Path) -> grid.study.Study:
+    return grid.load(folder / "every.yaml", store=folder / "runs", site=folder / "grid.yaml")
+
+
+@pytest.mark.parametrize("text", ["en\ud800", "\udfff"])
+def test_a_score_is_text_that_a_file_can_hold(text: str) -> None:
+    columns = {"language": polars.String}
+    assert typed({"language": "עברית e\u0301 \u202e"}, columns)
+    with pytest.raises(TypeError, match="language"):
+        typed({"language": text}, columns)
+
+
+MANIFESTS = [
+    ("wall_seconds", []),
+    ("wall_seconds", "1.5"),
+    ("wall_seconds", float("nan")),
+    ("finished", 7),
+    ("revision", {}),
+    ("environment", ["torch"]),
+    ("execution", None),
+    ("execution", {"threads": []}),
+    ("execution", {"threads": 10**30}),
+    ("execution", {"tensor_parallel": 0}),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), MANIFESTS, ids=str)
+def test_manifests_that_are_none(folder: Path, name: str, value: object) -> None:
+    study = loaded(folder)
+    files = sorted((folder / "runs" / "artifacts" / "pretraining").rglob("manifest.json"))
+    contents = {each: each.read_bytes() for each in files}
+    try:
+        for each in files:
+            each.write_text(json.dumps(json.loads(contents[each]) | {name: value}))
+            with pytest.raises(StoreError, match=rf"manifest.json is damaged: {name}"):
+                study.open_store().manifest("pretraining", each.parent.name)
+        study.plan()  # takes the times of finished runs from them, and does without
+    finally:
+        for each, content in contents.items():
+            each.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["manifest", "config", "model", "exposure"])
+def test_a_plan_waits_for_no_pipe(folder: Path, name: str) -> None:
+    files = sorted((folder / "runs" / "artifacts" / "pretraining").rglob(f"{name}.json"))
+    contents = {each: each.read_bytes() for each in files}
+    try:
+        for each in files:
+            each.unlink()
+            os.mkfifo(each)
+        loaded(folder).plan()
+    finally:
+        for each, content in contents.items():
+            each.unlink()
+            each.write_bytes(content)
+
+
+CALIBRATIONS = [
+    "{}",
+    "[]",
+    "[" * 100_000,
+    '{"cpu": {"source": "x", "seconds": [], "bytes": {}}}',
+    '{"cpu": {"source": "x", "seconds": {}, "bytes": {}}}',
+    '{"cuda": {"source": "x", "seconds": {}, "bytes": {}}}',
+]
+
+
+@pytest.mark.parametrize("text", CALIBRATIONS, ids=lambda text: text[:50])
+def test_a_calibration_that_is_none(folder: Path, text: str) -> None:
+    file = folder / "runs" / "calibration.json"
+    file.write_text(text)
+    try:
+        with pytest.raises(StoreError, match=r"calibration\.json: expected a calibration"):
+            loaded(folder).plan()
+    finally:
+        file.unlink()
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: frame.stem)
+def test_frames_that_polars_panics_over(frame: Path, tmp_path: Path) -> None:
+    """Its panics are no Exceptions, so they used to end the program."""
+    output = StudyOutput(
+        folder=tmp_path, name="s", scale="laptop", figures=(), path="s.yaml", store=tmp_path
+    )
+    output.results_file.write_bytes(frame.read_bytes())
+    with pytest.raises(StoreError, match="cannot be read"):
+        results.read_frame(output.results_file)
+    with pytest.raises(FigureError, match="cannot be read"):
+        output.results()
+
+
+def test_a_frame_is_written_over_whatever_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "studies" / "s" / "laptop" / "results.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(FRAMES[0].read_bytes())
+    frame = polars.DataFrame({"cell": ["a"], "value": [0.5]})
+    results.write_frame(frame, path)
+    assert results.read_frame(path).equals(frame)
+    before = path.stat()
+    results.write_frame(frame, path)
+    assert path.stat() == before, "the same content is left alone"
 
 
 def test_mutated_stores_end_in_a_result_or_a_message(tmp_path: Path) -> None:

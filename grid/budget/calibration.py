@@ -7,12 +7,14 @@ this one has none, its products of bf16 are priced as those of fp32, of which th
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from grid import machine
+from grid.confine import read_file
 from grid.errors import StoreError
 
 COMMITTED = Path(__file__).with_name("calibration.json")
@@ -33,10 +35,10 @@ class Calibration:
 
 def calibration(kind: str, store: Path | None = None) -> Calibration:
     """The committed one of this kind (`cpu` or `cuda`), or this store's own, for a CPU."""
+    committed = _read(COMMITTED, kind)
     own = None if store is None else store / OF_STORE
     if kind == "cpu" and own is not None and own.is_file():
-        return _read(own)[kind]
-    committed = _read(COMMITTED)[kind]
+        return _read(own, kind, like=committed)
     if kind == "cpu" and not machine.has_bf16():
         seconds = {**committed.seconds, "product_bf16": committed.seconds["product_fp32"]}
         source = f"{committed.source}; bf16 as fp32, as this CPU has no instructions for it"
@@ -44,17 +46,26 @@ def calibration(kind: str, store: Path | None = None) -> Calibration:
     return committed
 
 
-def _read(path: Path) -> dict[str, Calibration]:
+def _read(path: Path, kind: str, like: Calibration | None = None) -> Calibration:
+    """One that has the coefficients of another, at least."""
     try:
-        sets: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            kind: Calibration(
-                source=values["source"], seconds=values["seconds"], bytes=values["bytes"]
-            )
-            for kind, values in sets.items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        values: dict[str, Any] = json.loads(read_file(path))[kind]
+        found = Calibration(
+            source=str(values["source"]), seconds=values["seconds"], bytes=values["bytes"]
+        )
+        if like is not None:
+            _require(found.seconds, like.seconds)
+            _require(found.bytes, like.bytes)
+        return found
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"{path}: expected a calibration, found {error!r}. Remove the file, or measure again: "
             "python -m grid.budget.calibrate"
         ) from None
+
+
+def _require(coefficients: Mapping[str, Any], like: Mapping[str, float]) -> None:
+    for name in like:
+        value = coefficients[name]
+        if type(value) not in (int, float) or not 0 <= value < math.inf:
+            raise ValueError(f"{name}: {value!r}")

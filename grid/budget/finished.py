@@ -15,6 +15,9 @@ from grid.budget.calibration import Calibration
 from grid.budget.devices import Device
 from grid.budget.memory import Shape
 from grid.budget.time import start_seconds, update_seconds
+from grid.confine import read_file
+from grid.errors import StoreError
+from grid.manifest import fault_of
 from grid.typed import recorded
 from model.training.micro_batch import sequences_at_once
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 _READ = 60
 """Manifests that are read: the plan must stay instant, and more would not change the median."""
+_MANY = 1 << 40
 _SHORTEST = 30.0
 """Predicted seconds below which a run is left out."""
 
@@ -57,16 +61,19 @@ def _finished(store: "Store") -> Iterator[tuple[Any, dict[str, Any], int]]:
     artifacts = sorted(folder.glob("*/*/manifest.json"), key=_changed, reverse=True)
     for path in artifacts[:_READ]:
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            written = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
-            facts = json.loads((path.parent / "model.json").read_text(encoding="utf-8"))
-            exposure = json.loads((path.parent / "exposure.json").read_text(encoding="utf-8"))
+            manifest, written, facts, exposure = (
+                json.loads(read_file(path.with_name(f"{name}.json")))
+                for name in ("manifest", "config", "model", "exposure")
+            )
             config, pieces = recorded(written), int(facts["rows"])
             updates = int(exposure["updates"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            damaged = fault_of(manifest) or not (0 < pieces < _MANY and 0 < updates < _MANY)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
             continue  # a damaged artifact: `verify` tells
-        if config is None:
-            continue  # of another version of this code
+        except (RecursionError, StoreError):
+            continue
+        if damaged or config is None:
+            continue  # the latter of another version of this code
         recipe = replace(config.pretraining, updates=updates)
         multiple = config.encoder.pad_vocab_to
         rows = -(-pieces // multiple) * multiple

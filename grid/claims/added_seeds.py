@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from grid.confine import read_file
 from grid.errors import StoreError
 
 FILE = "seeds.json"
@@ -28,13 +29,13 @@ def read(folder: Path) -> AddedSeeds | None:
     """What was added to the study of a folder; None if nothing was. Raises StoreError."""
     path = folder / FILE
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))
+        written = json.loads(read_file(path))
         declared, added = written["declared"], written["added"]
         if type(declared) is not int or any(type(seed) is not int for seed in added):
             raise ValueError("expected whole numbers")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         raise StoreError(
             f"{path}: cannot be read ({error}). Without it the study has only the seeds that it "
             "declares: remove the file, and settle its claims again"

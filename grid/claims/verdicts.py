@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from grid.confine import read_file
 from grid.errors import StoreError
 
 CLAIMS = "claims.json"
@@ -136,10 +137,10 @@ def read(folder: Path) -> Verdicts | None:
     """
     path = folder / CLAIMS
     try:
-        return of_plain(json.loads(path.read_text(encoding="utf-8")))
+        return of_plain(json.loads(read_file(path)))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"{path}: cannot be read ({error}). Judge again with `python -m grid claims STUDY`: it "
             "writes the file anew"

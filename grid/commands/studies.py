@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from grid.cli import DONE, FAILED
 from grid.commands import call_of, load_studies, load_study, say
+from grid.confine import read_file
 from grid.errors import StudyError
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ def _draw(study: "Study", format: str) -> bool:
 def _drawn_from(sidecar: Path) -> str | None:
     """Checksum of the results that a figure or a table was made from."""
     try:
-        value = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        value = json.loads(read_file(sidecar))
+    except (OSError, ValueError, RecursionError):
         return None
     return value.get("results_sha256") if isinstance(value, dict) else None

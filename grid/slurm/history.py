@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from grid.confine import read_file
 from grid.graph import StageId
 from grid.outcome import FAILED
 from grid.store import Store
@@ -77,6 +78,6 @@ def _lesson(attempts: list[Path]) -> Lesson:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return dict(json.loads(read_file(path)))
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from grid.confine import read_file
 from grid.errors import StoreError
 from grid.execution import ExecutionConfig
 from grid.graph import Graph, Stage, StageId
@@ -279,7 +280,7 @@ def _write(path: Path, value: Any, *, private: bool = False) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(read_file(path)))
     except FileNotFoundError:
         raise StoreError(f"{path}: there is none") from None
     except (OSError, ValueError, TypeError, RecursionError) as error:

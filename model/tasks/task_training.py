@@ -119,7 +119,8 @@ class Loop:
             precision=config.precision,
         )
         with Engine(model, recipe, context=self.context) as engine:
-            start = self._restore(engine)
+            with checkpoint.understood(self.context.work):
+                start = self._restore(engine)
             moments = Moments(self.context)
             done = start
             for step, chosen in self._steps(start):

@@ -10,7 +10,7 @@ empty. Formats, known by the file's name and, without an extension, by its first
 - `.parquet`: one document a row, its text in the column `text`.
 
 All but Parquet may be compressed: `.xz`, `.gz`, `.bz2`, `.zst`. Lines end with LF or CRLF.
-Files are streamed in pieces of a MiB, Parquet by row groups (a few of them are in memory at once).
+Files are streamed in pieces of a MiB, Parquet by row groups, in a process of its own.
 """
 
 import bz2
@@ -27,6 +27,7 @@ from typing import IO, Any
 
 from model.errors import InputError
 from model.languages import file_codes
+from model.text.parquet import read_texts
 
 LONGEST_DOCUMENT = 1 << 20
 """Characters after which a plain-text document is cut between lines: text without blank lines
@@ -253,33 +254,16 @@ def _json_documents(path: Path, progress: Progress | None) -> Iterator[list[str]
 
 
 def _parquet_documents(path: Path, progress: Progress | None) -> Iterator[list[str]]:
-    import polars
-
-    try:
-        frame = polars.scan_parquet(path)
-        columns = frame.collect_schema()
-        if columns.get("text") != polars.String:
-            found = ", ".join(f"{name} ({kind})" for name, kind in columns.items())
-            raise InputError(
-                f"{path}: expected a column 'text' of strings, found {found}. "
-                "Rename the column that holds the text."
-            )
-        size = path.stat().st_size
-        rows = max(1, frame.select(polars.len()).collect().item())
-        row = 0
-        for batch in frame.select("text").collect_batches(chunk_size=2048, maintain_order=True):
-            for text in batch["text"]:
-                row += 1
-                document = _split(text, f"{path}: row {row}") if text else []
-                if document:
-                    yield document
-            if progress is not None:
-                progress(size * row // rows)
-    except polars.exceptions.PolarsError as error:
-        raise InputError(
-            f"{path}: not a Parquet file, or a damaged one ({str(error).splitlines()[0]}). "
-            "Fetch it again."
-        ) from error
+    size = path.stat().st_size
+    row = 0
+    for share, texts in read_texts(path):
+        for text in texts:
+            row += 1
+            document = _split(text, f"{path}: row {row}") if text else []
+            if document:
+                yield document
+        if progress is not None:
+            progress(int(size * share))
 
 
 def _split(text: str, where: str) -> list[str]:

@@ -10,6 +10,7 @@ checkpoint is read. One that was written in another layout of ranks is converted
 DeepSpeed's universal form, in <work>/universal; numbers then agree within rounding.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -17,7 +18,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,36 @@ def restore(work: Path, engine: Engine) -> dict[str, Any] | None:
     else:
         _restore_converted(folder / _ENGINE, work / "universal", engine, layout)
     return _read(folder / "state.json")
+
+
+@contextmanager
+def understood(work: Path) -> Iterator[None]:
+    """Within it a state is read. Raises InputError for one of the right checksums that makes no
+    sense, as damage before it was saved, another version or somebody's will can leave it."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, EOFError, LookupError) as error:
+        raise _senseless(work, error) from error
+    except (TypeError, ValueError) as error:
+        raise _senseless(work, error) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # PyTorch seeks where a file tells it to
+            raise
+        raise _senseless(work, error) from error
+    except RuntimeError as error:
+        # Other ranks that are gone, and want of memory, are told by the same class.
+        if distributed.ranks() > 1 or "memory" in str(error):
+            raise
+        raise _senseless(work, error) from error
+
+
+def _senseless(work: Path, error: Exception) -> InputError:
+    told = next(iter(str(error).splitlines()), "")[:300]
+    return InputError(
+        f"checkpoints in {work / 'checkpoints'}: the newest one is whole, but cannot be gone on "
+        f"from ({type(error).__name__}: {told}). Remove its folder to go on from an older one, or "
+        "all of them to begin anew."
+    )
 
 
 def _check_model(folder: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -125,9 +125,10 @@ def _train(
     each = -(-recipe.batch_size // distributed.data_parallel())
     micro_batches = -(-each // rows)
     with Engine(model, recipe, context=context, micro_batches=micro_batches) as engine:
-        state = checkpoint.restore(context.work, engine)
-        if state is not None:
-            record.load(state)
+        with checkpoint.understood(context.work):
+            state = checkpoint.restore(context.work, engine)
+            if state is not None:
+                record.load(state)
         Loop(config, engine, batches, record, description, context).run()
         _write(output, engine.weights(), description)
 

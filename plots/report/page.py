@@ -70,8 +70,9 @@ def page(facts: Facts) -> str:
 def write(facts: Facts) -> Path:
     """Writes the page into the study's folder, whole or not at all. Raises StoreError."""
     path = facts.study.folder / FILE
-    text = page(facts)
-    replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    # A log or manifest can hold half a surrogate pair, which no file can: a question mark.
+    content = page(facts).encode("utf-8", "replace")
+    replace_file(path, lambda temporary: temporary.write_bytes(content))
     return path
 
 

@@ -13,6 +13,7 @@ from scipy import stats
 
 from grid.statistics import mean_interval, paired_differences
 from grid.summary import HIGH, LOW, SEVEN, summary
+from model.tasks.catalogue import TASKS
 from tests.grid.golden_store import ARCHIVE
 
 
@@ -59,6 +60,26 @@ def test_means_over_languages_then_seeds() -> None:
         assert row["seeds"] == 4
 
 
+def test_means_of_tasks_and_of_own_programs() -> None:
+    names = {"pawsx": "pawsx", "topic": "topic", "mine": "mine score"}
+    draw = random.Random(8)
+    rows = []
+    for row in drawn():
+        task = draw.choice(list(names))
+        metric = TASKS[task].main_metric if task in TASKS else "score"
+        rows.append({**row, "task": task, "metric": metric})
+    table = summary(pl.DataFrame([*drawn(), *rows], infer_schema_length=None), ["encoder.width"])
+    for row in table.iter_rows(named=True):
+        for task, column in names.items():
+            cells: dict[object, list[float]] = {}
+            for each in rows:
+                if (each["n_languages"], each["task"]) == (row["n_languages"], task):
+                    cells.setdefault(each["cell"], []).append(float(str(each["value"])))
+            means = [sum(values) / len(values) for values in cells.values()]
+            assert len(means) == 4 and max(map(len, cells.values())) > 2
+            assert row[column] == pytest.approx(sum(means) / 4, rel=1e-12), column
+
+
 def test_a_language_that_is_missing_leaves_no_mean_of_the_others() -> None:
     rows = [row for row in drawn() if (row["language"], row["seed"]) != ("sw", 2)]
     table = summary(pl.DataFrame(rows, infer_schema_length=None), ["encoder.width"])
@@ -101,9 +122,11 @@ def test_intervals_are_students(count: int) -> None:
 
 def test_differences_are_of_equal_seeds() -> None:
     draw = random.Random(3)
-    ours, theirs = ({seed: draw.random() for seed in range(n)} for n in (6, 4))
+    ours, theirs = (
+        {seed: draw.random() for seed in seeds} for seeds in ((5, 1, 2, 3, 0), (1, 3, 5, 7))
+    )
     found = mean_interval(paired_differences(ours, theirs).values())
-    own = [ours[seed] - theirs[seed] for seed in range(4)]
-    half = stats.t.ppf(0.975, 3) * math.sqrt(statistics.variance(own) / 4)
-    assert found.mean == pytest.approx(sum(own) / 4)
+    own = [ours[seed] - theirs[seed] for seed in (1, 3, 5)]
+    half = stats.t.ppf(0.975, 2) * math.sqrt(statistics.variance(own) / 3)
+    assert found.mean == pytest.approx(sum(own) / 3)
     assert found.high is not None and found.high - found.mean == pytest.approx(half)

@@ -98,8 +98,17 @@ def test_nothing_that_a_run_leaves_holds_the_environment(tmp_path: Path) -> None
         )
         assert done.returncode == status, done.stderr
         assert VALUE not in done.stdout + done.stderr
+    done = subprocess.run(
+        [*_GRID, "report", "own.yaml"],
+        cwd=tmp_path,
+        env={**environment(), "WANDB_API_KEY": VALUE, "SECRET": VALUE},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert VALUE not in done.stdout + done.stderr
     kept = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
-    assert len(kept) > 40
+    assert len(kept) > 40 and "report.html" in {path.name for path in kept}
     holding = [path for path in kept if VALUE.encode() in path.read_bytes()]
     assert not holding
     manifests = [path for path in kept if path.name == "manifest.json" and "command" in str(path)]

@@ -1,7 +1,8 @@
 """Bits per byte, computed once more by other programs from what a run left on the disk.
 
-Nothing of `model` is imported: text is cut by a loop, pieces come from SentencePiece, scores from
-transformers, all of one cell of the kept store (tests/golden/store.tar.xz).
+Nothing of `model` takes part in it: text is cut by a loop, pieces come from SentencePiece, scores
+from transformers, all of one cell of the kept store (tests/golden/store.tar.xz). The store's own
+number and that of the stage as it is today have to be equal to it.
 """
 
 import csv
@@ -9,9 +10,13 @@ import json
 import math
 from pathlib import Path
 
+import polars
 import pytest
 import sentencepiece
 
+from grid.typed import recorded
+from model.context import Context
+from model.tasks import likelihood
 from tests.grid.golden_store import unpack
 
 SPAN, MOST_BYTES, PASSES, ROOM = 8, 300, 2, 14
@@ -61,7 +66,9 @@ def spans(line: str, pieces: sentencepiece.SentencePieceProcessor) -> list[list[
     return groups
 
 
-def test_two_programs_agree(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def independent(folder: Path) -> dict[str, tuple[float, int]]:
+    """Bits per byte and bytes of each language."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     model = transformers.AutoModelForMaskedLM.from_pretrained(folder / "model").eval()
@@ -69,8 +76,7 @@ def test_two_programs_agree(folder: Path) -> None:
         model_file=str(folder / "model" / "sentencepiece.bpe.model")
     )
     mask = pieces.get_piece_size() + 1
-    rows = list(csv.DictReader((folder / "every.csv").open()))
-    cell = rows[0]["cell"]
+    found = {}
     for language in ("en", "sw"):
         bits, size = 0.0, 0
         for unit in held_out(folder, language):
@@ -93,6 +99,18 @@ def test_two_programs_agree(folder: Path) -> None:
                         scores = model(torch.tensor([[*ids, EOS]])).logits[0].double()
                     log_p = scores.log_softmax(-1)
                     bits -= sum(float(log_p[at, id]) for at, id in wanted.items()) / math.log(2)
+        found[language] = bits / size, size
+    return found
+
+
+def cell_of(folder: Path) -> tuple[list[dict[str, str]], str]:
+    rows = list(csv.DictReader((folder / "every.csv").open()))
+    return rows, rows[0]["cell"]
+
+
+def test_what_was_written_then(folder: Path, independent: dict[str, tuple[float, int]]) -> None:
+    rows, cell = cell_of(folder)
+    for language, (value, size) in independent.items():
         (told,) = (
             row
             for row in rows
@@ -100,4 +118,32 @@ def test_two_programs_agree(folder: Path) -> None:
             and not row["milestone"]
         )
         assert size == int(told["n"])
-        assert bits / size == pytest.approx(float(told["value"]), rel=1e-5)
+        assert value == pytest.approx(float(told["value"]), rel=1e-5)
+
+
+def test_what_is_computed_now(
+    folder: Path, independent: dict[str, tuple[float, int]], tmp_path: Path
+) -> None:
+    """The stage as it is, on the model, the tokenizer and the text of the kept store."""
+    _, cell = cell_of(folder)
+    artifacts = folder / "runs" / "artifacts"
+    (name,) = (folder / "runs" / "studies" / "every").glob("*/artifacts.parquet")
+    own = polars.read_parquet(name).filter(cell=cell, role="evaluation")
+    (place,) = (artifacts / "evaluation").glob(f"*/{own['key'].item()}")
+    written = json.loads((place / "config.json").read_text(encoding="utf-8"))
+    config = recorded(written)
+    if config is None:
+        pytest.skip("this version gives an evaluation other settings")
+    inputs = {}
+    for role, (stage, key) in written["inputs"].items():
+        (inputs[role],) = (artifacts / stage).glob(f"*/{key}")
+    likelihood.run(config, inputs, tmp_path, Context(work=tmp_path))
+    scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    found = {
+        row["language"]: (row["value"], row["n"])
+        for row in scores
+        if row["metric"] == "bits_per_byte"
+    }
+    assert found.keys() == independent.keys()
+    for language, (value, size) in independent.items():
+        assert found[language] == (pytest.approx(value, rel=1e-5), size)
