@@ -260,6 +260,21 @@ def remove(folder: Path) -> None:
         os.rmdir(folder)  # not empty if another process came just now: it will remove it
 
 
+def sweep(folder: Path) -> None:
+    """Removes what a process left that died as it took a lease that nobody has held yet.
+
+    One that lives and is about to take it finds its file gone, and begins again.
+    """
+    names = os.listdir(folder)
+    if any(name.isdigit() for name in names):
+        return
+    for name in names:
+        with suppress(FileNotFoundError):
+            os.unlink(folder / name)
+    with suppress(OSError):
+        os.rmdir(folder)  # not empty if another process came just now
+
+
 def myself(stage: str = "", key: str = "") -> Holder:
     """This process."""
     host, boot, namespace = _machine()

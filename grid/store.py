@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -28,6 +29,8 @@ from grid.confine import read_file, refuse_links, require_names
 from grid.errors import StoreError
 from grid.publish import discard, publish, write_json
 
+_ABANDONED = 3600.0
+"""Seconds after which a temporary file of a study's outputs belongs to nobody."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _HELP = {
     **dict.fromkeys(
@@ -220,6 +223,17 @@ class Store:
         """Removes what killed processes of this machine left: temporary folders, finished work."""
         with self._errors("cleaning it"):
             self._clean()
+            self._clean_outputs()
+
+    def _clean_outputs(self) -> None:
+        """Files that were to take the place of others, and that nobody can be writing still."""
+        oldest = time.time() - _ABANDONED
+        for pattern in (".checksums.json~*", "studies/*/*/.*~*"):
+            for path in self.root.glob(pattern):
+                with suppress(FileNotFoundError):
+                    if path.lstat().st_mtime < oldest:
+                        refuse_links(self.root, path.parent)
+                        path.unlink()
 
     def _clean(self) -> None:
         refuse_links(self.root, self.root / "work")
@@ -230,7 +244,10 @@ class Store:
                     continue
                 self._refuse_link(entry)
                 seen = lease.read(Path(entry.path))
-                if seen is None or seen.holder is None or not (seen.dead or seen.released):
+                if seen is None:
+                    lease.sweep(Path(entry.path))
+                    continue
+                if seen.holder is None or not (seen.dead or seen.released):
                     continue
                 # By the lease's place: what it says of itself may be anything.
                 stage_key = (stage.name, entry.name.removesuffix(".lease"))

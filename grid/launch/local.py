@@ -109,6 +109,7 @@ class Launcher:
     def run(self, request: Request, stream: TextIO, live: bool | None) -> Report:
         """Until nothing is left that can run, or a stop that was requested is over."""
         if not self.schedule.left:
+            self._clean()
             return self.report
         self._request = request
         self.store.prepare()
@@ -148,6 +149,9 @@ class Launcher:
             server.close()
         self._servers.clear()
         self.display.close()
+        self._clean()
+
+    def _clean(self) -> None:
         with suppress(StoreError):  # what is left is harmless, and the next run tries again
             self.store.clean()
 
