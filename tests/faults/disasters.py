@@ -39,34 +39,27 @@ JUMPS = ("-86400", "86400", "-700000000", "1100000000", "-3600", "40")
 
 def cut_power(bench: Bench, point: Point) -> Found:
     """ext4 forgets what was not synced, and every process is gone at once."""
-    disk, image = bench.store.parent, bench.folder / "image"
-    with disks.ext4(disk, image) as device:
-        bench.reset(point.command)
-        _sync(disk)
-
-        def cut(call: Call) -> Answer:
-            disks.cut_power(disk)
-            return KILL_ALL
-
-        found = _at(bench, point, cut)
-        disks.repair(device, disk)
-        judge(bench, found)
-    return found
+    return _on_ext4(bench, point, disks.Ext4.cut_power, KILL_ALL)
 
 
 def turn_read_only(bench: Bench, point: Point) -> Found:
-    """ext4 meets an error and becomes read-only below the feet of what runs."""
-    disk, image = bench.store.parent, bench.folder / "image"
-    with disks.ext4(disk, image) as device:
+    """ext4 meets an error and becomes read-only under what runs."""
+    return _on_ext4(bench, point, disks.Ext4.turn_read_only, PASS)
+
+
+def _on_ext4(
+    bench: Bench, point: Point, fault: Callable[[disks.Ext4], None], answer: Answer
+) -> Found:
+    with disks.Ext4(bench.store.parent, bench.folder / "image") as disk:
         bench.reset(point.command)
-        _sync(disk)
+        subprocess.run(["sync", "-f", str(bench.store.parent)], check=True)  # noqa: S607
 
-        def turn(call: Call) -> Answer:
-            disks.turn_read_only(device)
-            return PASS
+        def strike(call: Call) -> Answer:
+            fault(disk)
+            return answer
 
-        found = _at(bench, point, turn)
-        disks.repair(device, disk)
+        found = _at(bench, point, strike)
+        disk.restart()
         judge(bench, found)
     return found
 
@@ -131,7 +124,7 @@ def unavailable(kind: str, folder: Path) -> str:
     """Why a disaster cannot be had here; empty if it can."""
     try:
         if kind in ("power cut", "read-only"):
-            with disks.ext4(folder / "disk", folder / "image"):
+            with disks.Ext4(folder / "disk", folder / "image"):
                 pass
         if kind == "no hard links":
             with disks.exfat(folder / "disk", folder / "image"):
@@ -158,7 +151,3 @@ def _build(library: Path) -> None:
     """Compiles the clock."""
     command = ["cc", "-shared", "-fPIC", "-w", "-o", str(library), "-x", "c", "-"]
     subprocess.run(command, input=_CLOCK, text=True, check=True)
-
-
-def _sync(disk: Path) -> None:
-    subprocess.run(["sync", "-f", str(disk)], check=True)  # noqa: S607

@@ -5,9 +5,8 @@ import os
 import shutil
 import struct
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 _SHUTDOWN = 0x8004587D
@@ -22,54 +21,80 @@ class UnavailableError(RuntimeError):
     """A file system that cannot be mounted here."""
 
 
-@contextmanager
-def ext4(folder: Path, image: Path) -> Iterator[str]:
-    """A new ext4, which turns read-only at its first error; its device."""
-    with _loop(image) as device:
-        _call("mkfs.ext4", "-q", "-F", device)
-        _mount_ext4(device, folder)
+class Ext4:
+    """An ext4 at a folder, which turns read-only at its first error."""
+
+    def __init__(self, folder: Path, image: Path) -> None:
+        self._folder = folder
+        self._image = image
+        self._disk = ExitStack()
+        self._device = ""
+
+    def __enter__(self) -> "Ext4":
+        with self._image.open("wb") as stream:
+            stream.truncate(_SIZE)
         try:
-            yield device
+            self._attach()
+            _call("mkfs.ext4", "-q", "-F", self._device)
+            self._mount()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._disk.close()
+        self._image.unlink()
+
+    def cut_power(self) -> None:
+        """From now on every call fails; what was not synced will not be there again."""
+        descriptor = os.open(self._folder, os.O_RDONLY)
+        try:
+            fcntl.ioctl(descriptor, _SHUTDOWN, struct.pack("I", _AT_ONCE))
         finally:
-            _unmount(folder)
+            os.close(descriptor)
 
+    def turn_read_only(self) -> None:
+        """Has it meet an error, at which it makes itself read-only, whatever is open."""
+        Path("/sys/fs/ext4", Path(self._device).name, "trigger_fs_error").write_text("a fault")
 
-def cut_power(folder: Path) -> None:
-    """From now on the ext4 fails every call; what was not synced will not be there again."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.ioctl(descriptor, _SHUTDOWN, struct.pack("I", _AT_ONCE))
-    finally:
-        os.close(descriptor)
+    def restart(self) -> None:
+        """Checks what is on the disk and mounts it, as after a restart of the machine.
 
+        From a copy: another namespace of the machine may hold the faulty one for a while.
+        """
+        copy = self._image.with_name("copy")
+        shutil.copyfile(self._image, copy)
+        self._disk.close()
+        copy.replace(self._image)
+        self._attach()
+        _call("e2fsck", "-f", "-y", self._device, status=1)
+        self._mount()
 
-def turn_read_only(device: str) -> None:
-    """Has the ext4 meet an error, at which it makes itself read-only, whatever is open."""
-    Path("/sys/fs/ext4", Path(device).name, "trigger_fs_error").write_text("a fault")
+    def _attach(self) -> None:
+        self._device = _call("losetup", "-f", "--show", self._image).strip()
+        self._disk.callback(_call, "losetup", "-d", self._device)
 
-
-def repair(device: str, folder: Path) -> None:
-    """Mounts the ext4 again, as after a restart of the machine."""
-    _unmount(folder)
-    for _ in range(100):  # the kernel may take a moment to let go of it
-        with suppress(UnavailableError):
-            _call("e2fsck", "-f", "-y", device, status=1)
-            break
-        time.sleep(0.1)
-    _mount_ext4(device, folder)
+    def _mount(self) -> None:
+        self._folder.mkdir(exist_ok=True)
+        _call("mount", "-t", "ext4", "-o", "errors=remount-ro", self._device, self._folder)
+        self._disk.callback(_call, "umount", self._folder)
 
 
 @contextmanager
 def exfat(folder: Path, image: Path) -> Iterator[None]:
     """A new exFAT: a file system without hard links."""
-    with _loop(image) as device:
+    with ExitStack() as disk:
+        with image.open("wb") as stream:
+            stream.truncate(_SIZE)
+        disk.callback(image.unlink)
+        device = _call("losetup", "-f", "--show", image).strip()
+        disk.callback(_call, "losetup", "-d", device)
         _call("mkfs.exfat", device)
         folder.mkdir(exist_ok=True)
         _call(EXFAT, "-o", "nonempty", device, folder)
-        try:
-            yield
-        finally:
-            _unmount(folder)
+        disk.callback(_call, "umount", folder)
+        yield
 
 
 @contextmanager
@@ -80,7 +105,7 @@ def memory(folder: Path, kilobytes: int) -> Iterator[None]:
     try:
         yield
     finally:
-        _unmount(folder)
+        _call("umount", folder)
 
 
 def resize(folder: Path, kilobytes: int) -> None:
@@ -92,30 +117,6 @@ def used(folder: Path) -> int:
     """KiB that are taken on a file system."""
     figures = os.statvfs(folder)
     return (figures.f_blocks - figures.f_bfree) * figures.f_frsize >> 10
-
-
-@contextmanager
-def _loop(image: Path) -> Iterator[str]:
-    """A block device of an empty file."""
-    with image.open("wb") as stream:
-        stream.truncate(_SIZE)
-    try:
-        device = _call("losetup", "-f", "--show", image).strip()
-        try:
-            yield device
-        finally:
-            _call("losetup", "-d", device)
-    finally:
-        image.unlink()
-
-
-def _mount_ext4(device: str, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    _call("mount", "-t", "ext4", "-o", "errors=remount-ro", device, folder)
-
-
-def _unmount(folder: Path) -> None:
-    _call("umount", folder)
 
 
 def _call(program: str, *arguments: str | Path, status: int = 0) -> str:
