@@ -265,14 +265,12 @@ def sweep(folder: Path) -> None:
 
     One that lives and is about to take it finds its file gone, and begins again.
     """
-    names = os.listdir(folder)
-    if any(name.isdigit() for name in names):
-        return
-    for name in names:
-        with suppress(FileNotFoundError):
-            os.unlink(folder / name)
-    with suppress(OSError):
-        os.rmdir(folder)  # not empty if another process came just now
+    with suppress(OSError):  # another was here before, came just now, or may do what we may not
+        names = os.listdir(folder)
+        if not any(name.isdigit() for name in names):
+            for name in names:
+                os.unlink(folder / name)
+            os.rmdir(folder)
 
 
 def myself(stage: str = "", key: str = "") -> Holder:

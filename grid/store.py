@@ -230,7 +230,7 @@ class Store:
         oldest = time.time() - _ABANDONED
         for pattern in (".checksums.json~*", "studies/*/*/.*~*"):
             for path in self.root.glob(pattern):
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # removed meanwhile, or not ours to remove
                     if path.lstat().st_mtime < oldest:
                         refuse_links(self.root, path.parent)
                         path.unlink()
