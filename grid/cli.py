@@ -271,10 +271,11 @@ def _guarded(command: Callable[[], int]) -> int:
         _discard_output()
         return DONE
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
             raise
         _discard_output()
-        print(f"error: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        nameless = "a disk or network" if error.errno == errno.EIO else "standard output"
+        print(f"error: {error.filename or nameless}: {error.strerror}", file=sys.stderr)
         return FAILED
 
 

@@ -45,9 +45,11 @@ def revision() -> str | None:
     git = shutil.which("git")
     if git is None or not (_ROOT / ".git").exists():
         return None  # installed: a repository further up would be another project's
+    # Without the index lock, which git leaves behind where it is killed, as with this process.
+    command = [git, "--no-optional-locks", "status", "--porcelain=v2", "--branch"]
     try:
         result = subprocess.run(
-            [git, "describe", "--always", "--abbrev=40", "--exclude", "*", "--dirty"],
+            [*command, "--untracked-files=no"],
             cwd=_ROOT,
             capture_output=True,
             text=True,
@@ -56,7 +58,12 @@ def revision() -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return result.stdout.strip() or None if result.returncode == 0 else None
+    lines = result.stdout.splitlines()
+    commit = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), "")
+    if result.returncode != 0 or not commit.isalnum():  # `(initial)`: nothing is committed yet
+        return None
+    changed = any(not line.startswith("#") for line in lines)
+    return f"{commit}-dirty" if changed else commit
 
 
 def python_path() -> str:

@@ -260,6 +260,19 @@ def remove(folder: Path) -> None:
         os.rmdir(folder)  # not empty if another process came just now: it will remove it
 
 
+def sweep(folder: Path) -> None:
+    """Removes what a process left that died as it took a lease that nobody has held yet.
+
+    One that lives and is about to take it finds its file gone, and begins again.
+    """
+    with suppress(OSError):  # another was here before, came just now, or may do what we may not
+        names = os.listdir(folder)
+        if not any(name.isdigit() for name in names):
+            for name in names:
+                os.unlink(folder / name)
+            os.rmdir(folder)
+
+
 def myself(stage: str = "", key: str = "") -> Holder:
     """This process."""
     host, boot, namespace = _machine()

@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,6 +30,8 @@ from grid.errors import StoreError
 from grid.manifest import fault_of
 from grid.publish import discard, publish, write_json
 
+_ABANDONED = 3600.0
+"""Seconds after which a temporary file of a study's outputs belongs to nobody."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _HELP = {
     **dict.fromkeys(
@@ -229,6 +232,17 @@ class Store:
         """Removes what killed processes of this machine left: temporary folders, finished work."""
         with self._errors("cleaning it"):
             self._clean()
+            self._clean_outputs()
+
+    def _clean_outputs(self) -> None:
+        """Files that were to take the place of others, and that nobody can be writing still."""
+        oldest = time.time() - _ABANDONED
+        for pattern in (".checksums.json~*", "studies/*/*/.*~*"):
+            for path in self.root.glob(pattern):
+                with suppress(OSError):  # removed meanwhile, or not ours to remove
+                    if path.lstat().st_mtime < oldest:
+                        refuse_links(self.root, path.parent)
+                        path.unlink()
 
     def _clean(self) -> None:
         refuse_links(self.root, self.root / "work")
@@ -239,7 +253,10 @@ class Store:
                     continue
                 self._refuse_link(entry)
                 seen = lease.read(Path(entry.path))
-                if seen is None or seen.holder is None or not (seen.dead or seen.released):
+                if seen is None:
+                    lease.sweep(Path(entry.path))
+                    continue
+                if seen.holder is None or not (seen.dead or seen.released):
                     continue
                 # By the lease's place: what it says of itself may be anything.
                 stage_key = (stage.name, entry.name.removesuffix(".lease"))

@@ -26,7 +26,7 @@ from grid.launch.waiting import FREE, Waiting
 from grid.lease import Observer
 from grid.machine import cores
 from grid.outcome import CRASH, FAILED, HELD, STATUS, STOPPED, STORE, TRANSIENT
-from grid.store import Store
+from grid.store import Store, explain
 
 _TICK = 0.25
 """Seconds between two looks at the display and at stages that others hold."""
@@ -49,8 +49,9 @@ def run(
     Progress goes to `stream` (default: standard error), as a live table if `live` (default: if
     the stream is a terminal), otherwise as plain lines. `gpus`: names of the GPUs to place stages
     on (default: those of this machine). Raises StoreError before anything runs if the store cannot
-    be written to. On Ctrl-C or SIGTERM, stages that can be resumed save their state; then, or at
-    once on a second signal, KeyboardInterrupt is raised.
+    be written to, and later if its disk fails the launcher itself. On Ctrl-C or SIGTERM, stages
+    that can be resumed save their state; then, or at once on a second signal, KeyboardInterrupt is
+    raised.
     """
     execution = execution or ExecutionConfig()
     launcher = Launcher(graph, store, execution, Pool(execution, gpus), Policy())
@@ -109,6 +110,7 @@ class Launcher:
     def run(self, request: Request, stream: TextIO, live: bool | None) -> Report:
         """Until nothing is left that can run, or a stop that was requested is over."""
         if not self.schedule.left:
+            self._clean()
             return self.report
         self._request = request
         self.store.prepare()
@@ -116,6 +118,11 @@ class Launcher:
         self.display = display(stream, len(self.schedule.left), live)
         try:
             self._work(request)
+        except OSError as error:
+            clear = explain(error, self.store.root, "running its stages", own=False)
+            if clear is None:
+                raise
+            raise clear from error
         finally:
             self._close()
         return self.report
@@ -148,6 +155,9 @@ class Launcher:
             server.close()
         self._servers.clear()
         self.display.close()
+        self._clean()
+
+    def _clean(self) -> None:
         with suppress(StoreError):  # what is left is harmless, and the next run tries again
             self.store.clean()
 

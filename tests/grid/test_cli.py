@@ -213,6 +213,29 @@ def test_output_onto_a_full_disk_is_a_message(tmp_path: Path) -> None:
     assert done.stderr == b"error: standard output: No space left on device\n"
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.EIO, "Input/output error"), "a disk or network: Input/output error"),
+        (OSError(errno.EROFS, "Read-only file system", "/a"), "/a: Read-only file system"),
+    ],
+)
+def test_a_disk_that_fails_is_a_message(tmp_path: Path, error: OSError, told: str) -> None:
+    code = (
+        "import sys\nfrom grid import cli\n"
+        f"def fails(): raise OSError({error.errno}, {error.strerror!r}, {error.filename!r})\n"
+        "sys.exit(cli._guarded(fails))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, f"error: {told}\n")
+
+
 def test_a_file_that_may_not_be_read_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     def refused() -> int:
         raise PermissionError(errno.EACCES, "Permission denied", "/data/en.txt")

@@ -68,6 +68,20 @@ def test_a_graph_runs_and_the_second_time_nothing_does(tmp_path: Path) -> None:
     assert len(list((tmp_path / "attempts" / "tiny" / c.key).iterdir())) == 1
 
 
+def test_a_run_that_finds_everything_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    a, other = stage("a"), stage("other")
+    assert launch(graph(a), tmp_path)[0].ok
+    code = (
+        "import os, sys\nfrom grid.store import Store\n"
+        "store = Store(sys.argv[1])\nheld = store.acquire('tiny', sys.argv[2])\n"
+        "store.temporary('tiny', sys.argv[2])\nos.kill(os.getpid(), 9)\n"
+    )
+    python(code, str(tmp_path), other.key).wait()
+    assert list((tmp_path / "artifacts").rglob(".*~*"))
+    report, _ = launch(graph(a), tmp_path)
+    assert report.ok and not report.done and not list((tmp_path / "artifacts").rglob(".*~*"))
+
+
 def test_what_only_finished_stages_needed_is_not_run_again(tmp_path: Path) -> None:
     a = stage("a", value=1)
     b = stage("b", a)

@@ -133,6 +133,36 @@ def test_the_next_attempt_removes_leftovers_too(tmp_path: Path) -> None:
     assert [path.name for path in store.path("tiny", KEY).parent.iterdir()] == [KEY]
 
 
+def test_what_died_as_it_took_a_lease_is_swept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    folder = store.lease_folder("tiny", KEY)
+    folder.mkdir(parents=True)
+    (folder / "new-0123").write_bytes(b"half")
+    store.clean()
+    assert not folder.exists()
+
+
+def test_temporary_outputs_that_nobody_writes_any_more_are_removed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    outside = tmp_path.parent / "outside"
+    for folder in (store.study("curse", "laptop"), outside):
+        folder.mkdir(parents=True)
+    cache = tmp_path / ".checksums.json~01"
+    left = store.study("curse", "laptop") / ".results.parquet~0123"
+    young, kept = left.with_name(".results.parquet~4567"), left.with_name("results.parquet")
+    strange = outside / ".claims.json~89"
+    for path in (cache, left, young, kept, strange):
+        path.write_bytes(b"x")
+    for path in (cache, left, kept, strange):
+        os.utime(path, (1e9, 1e9))
+    store.clean()
+    assert not cache.exists() and sorted(left.parent.iterdir()) == [young, kept]
+    (tmp_path / "studies" / "curse" / "other").symlink_to(outside)
+    with pytest.raises(StoreError, match="is a link"):
+        store.clean()
+    assert strange.exists()
+
+
 def test_cleaning_leaves_living_processes_alone(tmp_path: Path) -> None:
     store = Store(tmp_path)
     held = store.acquire("tiny", KEY)
