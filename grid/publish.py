@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +67,14 @@ def commit(temporary: Path, place: Path, held: Lease) -> bool:
 
 
 def discard(folder: Path) -> None:
-    """Removes a temporary folder as far as that is possible."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Removes a temporary folder as far as that is possible.
+
+    First out of its maker's reach: one that was stopped and wakes up must not publish half of it.
+    """
+    gone = folder.with_name(f"{folder.name.rpartition('~')[0]}~{uuid.uuid4().hex[:12]}")
+    with suppress(OSError):
+        os.rename(folder, gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any, *, private: bool = False) -> None:

@@ -200,10 +200,14 @@ class Store:
         return ours
 
     def finish(self, stage: str, key: str, held: lease.Lease) -> None:
-        """After an artifact is there: removes what was kept to go on, then the lease."""
+        """After an artifact is there: removes what was kept to go on, then the lease.
+
+        Not if the lease was lost meanwhile: both are another's then.
+        """
         # What is left by a failure here is harmless and is removed by `clean`.
-        shutil.rmtree(self.work(stage, key), ignore_errors=True)
         with suppress(OSError):
+            if not held.lost():
+                shutil.rmtree(self.work(stage, key), ignore_errors=True)
             held.remove()
 
     def prepare(self) -> None:
@@ -242,7 +246,7 @@ class Store:
                     discard(folder)
                 if self.has(*stage_key):
                     shutil.rmtree(self.work(*stage_key), ignore_errors=True)
-                    lease.remove(Path(entry.path))
+                    lease.remove(Path(entry.path), seen.generation)
 
     def checksums(self, files: Iterable[Path]) -> dict[Path, tuple[int, str]]:
         """Size and SHA-256 of source files, from the cache where they have not changed."""
