@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.environment import environment
-from grid.job import Job, compute, forget_secrets, prepare_process, read_job
+from grid.job import Job, check_inputs, compute, forget_secrets, prepare_process, read_job
 from grid.lease import Holder, Lease, Observer, Seen
 from grid.outcome import (
     DONE,
@@ -79,6 +79,7 @@ def _run(job: Job, folder: Path, stop: threading.Event, started: float) -> str:
     held.when_lost(lambda: _leave(job, folder, started))
     temporary = None
     try:
+        check_inputs(job, store)
         temporary = store.temporary(*job.id)
         began = time.monotonic()
         if job.ranks == 1:

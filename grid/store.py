@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from grid import checksums, lease
-from grid.confine import read_file, refuse_links, require_names
+from grid.artifact import CONFIG, content, read_manifest
+from grid.confine import refuse_links, require_names
 from grid.errors import StoreError
 from grid.publish import discard, publish, write_json
 
@@ -93,7 +94,8 @@ class Store:
                 self._refuse_link(group)
                 for entry in _listing(Path(group.path)):
                     self._refuse_link(entry)
-                    keys.add(entry.name)
+                    if entry.name.rpartition("-")[2][:2] == group.name:
+                        keys.add(entry.name)
         return keys
 
     def has(self, stage: str, key: str) -> bool:
@@ -106,11 +108,15 @@ class Store:
 
     def manifest(self, stage: str, key: str) -> dict[str, Any]:
         """An artifact's manifest: files, sizes, checksums, environment, execution, wall time."""
-        return self._json(stage, key, "manifest.json")
+        place = self.path(stage, key)
+        self._require(place, stage, key)
+        return read_manifest(place)
 
     def config(self, stage: str, key: str) -> dict[str, Any]:
         """An artifact's `config` and `inputs`."""
-        return self._json(stage, key, "config.json")
+        place = self.path(stage, key)
+        self._require(place, stage, key)
+        return dict(json.loads(content(place, CONFIG)))
 
     def work(self, stage: str, key: str) -> Path:
         """The folder of a stage's resumable state."""
@@ -261,14 +267,9 @@ class Store:
         if entry.is_symlink():  # known from the listing
             refuse_links(self.root, Path(entry.path))
 
-    def _json(self, stage: str, key: str, name: str) -> dict[str, Any]:
-        path = self.path(stage, key) / name
-        try:
-            return dict(json.loads(read_file(path)))
-        except FileNotFoundError:
-            raise StoreError(f"store {self.root}: there is no artifact {stage} {key}") from None
-        except (ValueError, TypeError, RecursionError) as error:
-            raise StoreError(f"store {self.root}: {path} is damaged: {error}") from None
+    def _require(self, place: Path, stage: str, key: str) -> None:
+        if not place.is_dir():
+            raise StoreError(f"store {self.root}: there is no artifact {stage} {key}")
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:

@@ -11,10 +11,13 @@ from typing import Any
 
 import polars
 
+from grid.artifact import content
 from grid.confine import refuse_links_below
+from grid.errors import StoreError
 from grid.planned import FILE as PLANNED
 from grid.provenance import FILE as PROVENANCE
 from grid.store import Store
+from grid.study_files import read_frame
 from plots.errors import FigureError
 
 EXAMPLE = "python -m grid run studies/curse_of_multilinguality.yaml"
@@ -100,7 +103,7 @@ class StudyOutput:
         )
         for cell, key in rows.select("cell", "key").iter_rows():
             if key not in contents:
-                contents[key] = _json(store.path(stage, key) / name)
+                contents[key] = _json(store.path(stage, key), name)
             if contents[key] is not None:
                 yield cell, contents[key]
 
@@ -171,22 +174,21 @@ def _study(file: Path, store: Path) -> StudyOutput:
         ) from None
 
 
-def _json(file: Path) -> Any:
+def _json(artifact: Path, name: str) -> Any:
     """What a file of an artifact says; None if the artifact is not there (yet, or any more)."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(content(artifact, name))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StoreError) as error:
         raise FigureError(
-            f"{file}: the artifact is damaged ({error}): `python -m grid verify` finds all such"
+            f"{artifact / name}: the artifact is damaged ({error}): `python -m grid verify` finds "
+            "all such, and `run` computes them anew"
         ) from None
 
 
 def _read(file: Path) -> polars.DataFrame:
     try:
-        return polars.read_parquet(file)
-    except (OSError, polars.exceptions.PolarsError) as error:
-        raise FigureError(
-            f"{file}: cannot be read ({error}): remove the file and run the study again"
-        ) from None
+        return read_frame(file)
+    except StoreError as error:
+        raise FigureError(str(error)) from None

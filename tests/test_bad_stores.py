@@ -10,6 +10,7 @@ from grid import results
 from grid.errors import StoreError
 from tests.fuzz_stores import fuzz
 from tests.grid.golden_store import unpack
+from tests.grid.signed import sign
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,7 @@ def test_scores_that_are_none(folder: Path, name: str, value: object, what: str)
         rows[0][name] = value
     for each in files:
         each.write_text(json.dumps(rows))
+        sign(each.parent)
     results._read.cache_clear()
     try:
         study = grid.load(folder / "every.yaml", store=folder / "runs", site=folder / "grid.yaml")
@@ -56,6 +58,7 @@ def test_scores_that_are_none(folder: Path, name: str, value: object, what: str)
     finally:
         for each, content in contents.items():
             each.write_bytes(content)
+            sign(each.parent)
         results._read.cache_clear()
 
 

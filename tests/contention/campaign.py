@@ -18,7 +18,7 @@ from pathlib import Path
 
 from grid.graph import NOT_NEEDED
 from grid.store import Store
-from grid.adopt import verify_store
+from grid.verify import verify_store
 from tests.contention import record
 from tests.contention.stages import BEAT, LOG, WORKER, expected, graph, note
 from tests.grid.processes import ROOT, living
