@@ -6,26 +6,18 @@ its configuration, version and inputs give. Whether it is any good, nobody can t
 adopt from people you trust.
 """
 
-import hashlib
-import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from grid.confine import read_file, refuse_links
+from grid.artifact import MANIFEST, files_of, read_record, verify
 from grid.errors import StoreError
 from grid.graph import StageId
-from grid.identity import stage_key
 from grid.publish import commit, discard
 from grid.store import StorageError, Store
+from grid.verify import places
 from model.errors import InputError
 
-_STAGE = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_KEY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})-([0-9a-f]{16})")
 _BLOCK = 1 << 20
-_TOLD = 5
 
 
 @dataclass(kw_only=True)
@@ -50,7 +42,7 @@ def adopt(store: Store, folder: Path, *, only: set[StageId] | None = None) -> Ad
     """
     if not folder.is_dir():
         raise StoreError(f"{folder}: there is no such folder to adopt from")
-    found = list(_artifacts(folder))
+    found = [folder] if (folder / MANIFEST).is_file() else list(places(folder))
     if not found:
         raise StoreError(
             f"{folder}: expected the folder of an artifact (with manifest.json and config.json) or "
@@ -73,76 +65,6 @@ def adopt(store: Store, folder: Path, *, only: set[StageId] | None = None) -> Ad
     return result
 
 
-class ArtifactError(StoreError):
-    """An artifact that is not what its manifest says."""
-
-
-def read_record(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """An artifact's config.json and manifest.json, of the right form. Raises ArtifactError."""
-    config, manifest = (_json(folder / name) for name in ("config.json", "manifest.json"))
-    inputs = config.get("inputs")
-    legal = (
-        _is_id(manifest.get("stage"), manifest.get("key"))
-        and type(manifest.get("version")) is int
-        and isinstance(manifest.get("files"), dict)
-        and "config" in config
-        and isinstance(config.get("config_type"), str)
-        and isinstance(inputs, dict)
-        and all(isinstance(id, list) and len(id) == 2 and _is_id(*id) for id in inputs.values())
-    )
-    if not legal:
-        raise ArtifactError(
-            f"{folder}: expected stage, key, version and files in manifest.json, and config, "
-            "config_type and inputs in config.json"
-        )
-    return config, manifest
-
-
-def verify(folder: Path) -> StageId:
-    """Checks an artifact's folder against its manifest, every byte of it; returns its identity.
-
-    Raises ArtifactError.
-    """
-    config, manifest = read_record(folder)
-    stage, key = manifest["stage"], manifest["key"]
-    slug = _KEY.fullmatch(key)
-    keys = {role: id[1] for role, id in config["inputs"].items()}
-    made = stage_key(stage, manifest["version"], config["config"], keys, slug[1] if slug else "")
-    if made != key:
-        raise ArtifactError(
-            f"{folder}: its configuration, version {manifest['version']} and inputs give the key "
-            f"{made}, but manifest.json says {key}"
-        )
-    listed = manifest["files"]
-    present = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
-    present.pop("manifest.json")
-    for told, names in (
-        ("missing", sorted(set(listed) - set(present))),
-        ("not in the manifest", sorted(set(present) - set(listed))),
-    ):
-        if names:
-            more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-            raise ArtifactError(f"{folder}: files {told}: {', '.join(names[:_TOLD])}{more}")
-    for path_name, path in sorted(present.items()):
-        _check(path, listed[path_name])
-    return stage, key
-
-
-def verify_store(store: Store) -> tuple[list[StageId], dict[Path, str]]:
-    """The artifacts of a store that are whole, and what is wrong with each of the others."""
-    whole, damaged = [], {}
-    for place in _artifacts(store.root):
-        try:
-            refuse_links(store.root, place)
-            id = verify(place)
-            if store.path(*id) != place:
-                raise ArtifactError(f"{place}: expected it at {store.path(*id)}, by its key")
-            whole.append(id)
-        except InputError as error:
-            damaged[place] = str(error)
-    return whole, damaged
-
-
 def _adopt(store: Store, place: Path, result: Adopted, only: set[StageId] | None) -> None:
     stage, key = id = _identity(place)
     if only is not None and id not in only:
@@ -158,7 +80,7 @@ def _adopt(store: Store, place: Path, result: Adopted, only: set[StageId] | None
     temporary = None
     try:
         temporary = store.temporary(stage, key)
-        for path in _files(place):
+        for path in files_of(place):
             target = temporary / path.relative_to(place)
             target.parent.mkdir(parents=True, exist_ok=True)
             _copy(path, target)
@@ -183,60 +105,6 @@ def _copy(source: Path, target: Path) -> None:
             writer.write(block)
 
 
-def _check(path: Path, listed: Any) -> None:
-    if not isinstance(listed, dict):
-        raise ArtifactError(f"{path}: expected its bytes and sha256 in manifest.json")
-    size = path.stat().st_size
-    if size != listed.get("bytes"):
-        raise ArtifactError(f"{path}: expected {listed.get('bytes')} bytes, found {size}")
-    with path.open("rb") as stream:
-        checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-    if checksum != listed.get("sha256"):
-        raise ArtifactError(
-            f"{path}: expected the SHA-256 {listed.get('sha256')}, found {checksum}"
-        )
-
-
-def _artifacts(folder: Path) -> Iterator[Path]:
-    """The artifact folders at or below a folder."""
-    if (folder / "manifest.json").is_file():
-        yield folder
-        return
-    for place in sorted((folder / "artifacts").glob("*/*/*")):
-        hidden = place.name.startswith(".")  # another process is writing it
-        if place.is_dir() and not hidden:
-            yield place
-
-
 def _identity(folder: Path) -> StageId:
     _, manifest = read_record(folder)
     return manifest["stage"], manifest["key"]
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ArtifactError(f"{path}: an artifact holds files and folders only")
-        if path.is_file():
-            yield path
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(read_file(path))
-    except FileNotFoundError:
-        raise ArtifactError(f"{path.parent}: expected {path.name}, found no such file") from None
-    except (ValueError, OSError, RecursionError) as error:
-        raise ArtifactError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(value, dict):
-        raise ArtifactError(f"{path}: expected a JSON object")
-    return value
-
-
-def _is_id(stage: object, key: object) -> bool:
-    return (
-        isinstance(stage, str)
-        and isinstance(key, str)
-        and _STAGE.fullmatch(stage) is not None
-        and _KEY.fullmatch(key) is not None
-    )

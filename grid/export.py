@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grid.adopt import ArtifactError, verify
+from grid.artifact import ArtifactError, verify
 from grid.cell import Cell
 from grid.confine import read_file
 from grid.errors import StoreError, StudyError

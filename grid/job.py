@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grid.artifact import ArtifactError, check
 from grid.confine import refuse_links_below
-from grid.errors import StoreError
+from grid.errors import StageError, StoreError
 from grid.graph import StageId
+from grid.outcome import DAMAGED
 from grid.publish import write_json
 from grid.store import Store
 from grid.typed import named, rebuild
@@ -117,7 +119,7 @@ def compute(
     """Runs the stage's module in this process, as one of the job's ranks."""
     store = Store(job.store)
     config = rebuild(named(job.config_type), job.config)
-    inputs = {name: _input(store, stage, key) for name, (stage, key) in job.inputs.items()}
+    inputs = {name: find(store, stage, key) for name, (stage, key) in job.inputs.items()}
     work = store.work(*job.id)
     work.mkdir(parents=True, exist_ok=True)
     if job.command is None:  # a program of the user's own may keep links there
@@ -146,7 +148,20 @@ def compute(
     module.run(config, inputs, output, context)
 
 
-def _input(store: Store, stage: str, key: str) -> Path:
+def check_inputs(job: Job, store: Store) -> None:
+    """Raises StageError unless every artifact that the job reads is what was published."""
+    for stage, key in job.inputs.values():
+        try:
+            check(find(store, stage, key), (stage, key))
+        except ArtifactError as error:
+            raise StageError(
+                f"the input {stage} {key} is damaged: {error}. The next run computes it anew",
+                DAMAGED,
+            ) from None
+
+
+def find(store: Store, stage: str, key: str) -> Path:
+    """The folder of an input. Raises StoreError if it does not come to be there in a while."""
     deadline = time.monotonic() + _PATIENCE
     path = store.path(stage, key)
     while not path.is_dir():

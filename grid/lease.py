@@ -17,6 +17,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -137,9 +138,9 @@ def _touched(folder: Path, generation: int) -> float:
 class Observer:
     """Watches one lease over time, to tell a holder that works from one that is gone."""
 
-    def __init__(self, folder: Path, expiry: float = EXPIRY) -> None:
+    def __init__(self, folder: Path, expiry: float | None = None) -> None:
         self.folder = folder
-        self.expiry = expiry
+        self.expiry = EXPIRY if expiry is None else expiry
         self.seen: Seen | None = None
         self.alive = False
         """Whether the holder surely lived at the last look."""
@@ -192,8 +193,16 @@ class Lease:
         self._counter = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._on_loss: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
+
+    def when_lost(self, act: Callable[[], None]) -> None:
+        """Has `act` called, by the lease's own thread, when another process has taken over.
+
+        A process that was stopped learns of it as soon as it wakes up.
+        """
+        self._on_loss = act
 
     def confirm(self) -> bool:
         """Whether the lease is still our own: decided by creating its next generation."""
@@ -218,9 +227,12 @@ class Lease:
         self._write(_RELEASED)
 
     def remove(self) -> None:
-        """Removes the lease for good: only after its artifact is published."""
+        """Removes the lease for good: only after its artifact is published.
+
+        Of a lease that was lost only what was its own goes: the rest is another's.
+        """
         self._stop()
-        remove(self.folder)
+        remove(self.folder, self._generation)
 
     def _stop(self) -> None:
         self._ended.set()
@@ -233,7 +245,12 @@ class Lease:
                 # A file system that fails now and then costs the lease at worst, and that is
                 # found out by `confirm`; the work itself must not end for it.
                 with suppress(OSError):
+                    if self._on_loss is not None and self.lost():
+                        break
                     self._write(str(self._counter).zfill(_COUNTER).encode())
+        else:
+            return
+        self._on_loss()
 
     def _write(self, counter: bytes) -> None:
         # Without O_CREAT: a lease that another process removed must not come back.
@@ -247,17 +264,19 @@ class Lease:
             os.close(descriptor)
 
 
-def remove(folder: Path) -> None:
-    """Removes a lease's files, the highest generation last, so that it is never free before."""
+def remove(folder: Path, last: int) -> None:
+    """Removes a lease's files up to this generation, which goes last: it is never free before."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
         return
-    for name in sorted(names, key=lambda name: int(name) if name.isdigit() else 0):
-        with suppress(FileNotFoundError):
-            os.unlink(folder / name)
+    numbers = {name: int(name) if name.isdigit() else 0 for name in names}
+    for name in sorted(names, key=numbers.__getitem__):
+        if numbers[name] <= last:
+            with suppress(FileNotFoundError):
+                os.unlink(folder / name)
     with suppress(OSError):
-        os.rmdir(folder)  # not empty if another process came just now: it will remove it
+        os.rmdir(folder)  # not empty if another process has come: it will remove it
 
 
 def sweep(folder: Path) -> None:
@@ -335,6 +354,8 @@ def _machine() -> tuple[str, str, str]:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         namespace = os.readlink("/proc/self/ns/pid")
+        if os.readlink("/proc/self") != str(os.getpid()):
+            namespace = ""  # /proc is of another namespace: its numbers are other processes'
     except OSError:
         boot = namespace = ""
     return socket.gethostname(), boot, namespace

@@ -20,10 +20,12 @@ STATUS = {DONE: 0, FAILED: 1, HELD: 3, STOPPED: 4}
 
 INPUT, STORE, CRASH = "input", "store", "crash"
 KILLED, HUNG = "killed", "hung"
+DAMAGED = "damaged"
 TIME, NODE, PREEMPTED, CANCELLED = "time", "node", "preempted", "cancelled"
 CAUSES = {
     INPUT: "a mistake in the study or in its text",
     STORE: "the store's disk is full or read-only",
+    DAMAGED: "an artifact that it reads is damaged: the next run computes that anew",
     CRASH: "an error of the program: see the log",
     MEMORY: "it needed more memory than it had",
     TIME: "it needed more time than its job had",

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid import lease
+from grid.artifact import MANIFEST
 from grid.confine import read_file, refuse_links
+from grid.damage import kept_aside
 from grid.errors import StoreError
 from grid.graph import StageId
 from grid.store import Store
@@ -160,7 +162,7 @@ def _folders(store: Store) -> Iterator[Item]:
                 yield Item(kind=WORK, id=(stage, path.name), path=path, bytes=measure(path))
     for stage in _stages(store, "attempts"):
         for parent in _inside(store, store.root / "attempts" / stage):
-            for path in store.attempts(stage, parent.name):
+            for path in [*store.attempts(stage, parent.name), *kept_aside(parent)]:
                 yield Item(kind=ATTEMPT, id=(stage, parent.name), path=path, bytes=measure(path))
 
 
@@ -207,7 +209,11 @@ def _changed(folder: Path) -> float:
     """When a folder or a file directly in it was last changed; just now if it is in motion."""
     try:
         times = [folder.stat().st_mtime]
-        times += [entry.stat(follow_symlinks=False).st_mtime for entry in os.scandir(folder)]
+        times += [
+            entry.stat(follow_symlinks=False).st_mtime
+            for entry in os.scandir(folder)
+            if entry.name != MANIFEST  # its time is that of the last check
+        ]
     except FileNotFoundError:
         return time.time()
     return max(times)

@@ -2,18 +2,20 @@
 
 import errno
 import hashlib
-import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from grid.artifact import CONFIG, MANIFEST, json_text, manifest_text
 from grid.errors import StoreError
 from grid.lease import Lease
 
-RESERVED = ("config.json", "manifest.json")
+RESERVED = (CONFIG, MANIFEST)
 """What the store itself writes into an artifact."""
 _SYNCS = 8
 _PRESENT = (errno.ENOTEMPTY, errno.EEXIST)
@@ -39,12 +41,13 @@ def publish(
                 f"the output has a file {name}, which is a name that the store keeps for itself: "
                 "write it under another name, or into a folder below the output"
             )
-    write_json(temporary / "config.json", dict(config))
+    write_json(temporary / CONFIG, dict(config))
     files = {
         name: {"bytes": path.stat().st_size, "sha256": _checksum(path)}
         for name, path in sorted(_files(temporary))
     }
-    write_json(temporary / "manifest.json", {**manifest, "files": files})
+    # Last, for what is written to after it has been changed.
+    (temporary / MANIFEST).write_text(manifest_text({**manifest, "files": files}), encoding="utf-8")
     return commit(temporary, place, held)
 
 
@@ -65,19 +68,24 @@ def commit(temporary: Path, place: Path, held: Lease) -> bool:
 
 
 def discard(folder: Path) -> None:
-    """Removes a temporary folder as far as that is possible."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Removes a temporary folder as far as that is possible.
+
+    First out of its maker's reach: one that was stopped and wakes up must not publish half of it.
+    """
+    gone = folder.with_name(f"{folder.name.rpartition('~')[0]}~{uuid.uuid4().hex[:12]}")
+    with suppress(OSError):
+        os.rename(folder, gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any, *, private: bool = False) -> None:
-    """JSON as everywhere in the store: UTF-8, sorted keys, one value a line.
+    """Writes JSON as everywhere in the store, in UTF-8.
 
     private: in a new file that nobody else may read.
     """
-    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     if private:
         path.touch(0o600, exist_ok=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(json_text(value), encoding="utf-8")
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:

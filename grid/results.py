@@ -6,26 +6,30 @@ language at the end; at a milestone these are not known.
 """
 
 import hashlib
-import io
 import json
-import os
-import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from grid.artifact import MANIFEST, content
 from grid.cell import Cell, solved_columns
-from grid.confine import read_file, refuse_links
+from grid.confine import read_file
 from grid.errors import StoreError, StudyError
 from grid.planned import FILE as PLANNED
 from grid.planned import planned
 from grid.provenance import FILE as ARTIFACTS
 from grid.provenance import provenance
 from grid.score_types import typed
-from grid.store import Store, explain
+from grid.store import Store
+from grid.study_files import (
+    CHECKSUMS,
+    DESCRIPTION,
+    write_bytes,
+    write_frame,
+)
 from grid.task_results import with_selected
 from grid.template import Coordinate
 
@@ -33,9 +37,7 @@ if TYPE_CHECKING:
     from grid.graph import Graph, StageId
     from grid.study import Study
 
-RESULTS, PLAN, DESCRIPTION = "results.parquet", "plan.parquet", "study.json"
-UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
-"""What polars raises over a file that is no Parquet, or a damaged one. A panic is no Exception."""
+RESULTS, PLAN = "results.parquet", "plan.parquet"
 ALL = "all"
 """Stands for the languages of training where there are several."""
 
@@ -136,6 +138,13 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
     Each file is written whole or not at all; one that says the same already is left untouched.
     """
     frame = collect(study, graph)
+    frames = {
+        PLAN: plan_frame(study),
+        PLANNED: planned(study.cells),
+        ARTIFACTS: provenance(graph),
+        RESULTS: frame,
+    }
+    checksums = {name: write_frame(each, study.folder / name) for name, each in frames.items()}
     description = {
         "name": study.name,
         "scale": study.scale,
@@ -145,56 +154,11 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
         "file": str(study.file.absolute()),
         "figures": list(study.figures),
         "tables": list(study.tables),
+        CHECKSUMS: checksums,
     }
     text = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    path = study.folder / DESCRIPTION
-    if not (path.is_file() and path.read_bytes() == text.encode()):
-        replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    write_frame(plan_frame(study), study.folder / PLAN)
-    write_frame(planned(study.cells), study.folder / PLANNED)
-    write_frame(provenance(graph), study.folder / ARTIFACTS)
-    write_frame(frame, study.folder / RESULTS)
+    write_bytes(text.encode(), study.folder / DESCRIPTION)
     return frame
-
-
-def write_frame(frame: pl.DataFrame, path: Path) -> None:
-    """Writes Parquet whole or not at all, and leaves a file that says the same untouched.
-
-    The file is compared and not parsed: it may be damaged, or from somebody else.
-    """
-    content = io.BytesIO()
-    frame.write_parquet(content)
-    there = path.is_file() and path.stat().st_size == content.tell()
-    if not (there and path.read_bytes() == content.getvalue()):
-        replace_file(path, lambda temporary: temporary.write_bytes(content.getvalue()))
-
-
-def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file into a study's folder, beside its place, and renames it.
-
-    Raises StoreError if that cannot be, or if a link would lead it out of the store.
-    """
-    refuse_links(path.parents[3], path.parent)  # <store>/studies/<study>/<scale>/<file>
-    temporary = path.with_name(f".{path.name}~{uuid.uuid4().hex[:12]}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise explain(error, path.parent, f"writing {path.name}") or StoreError(
-            f"{path}: cannot be written: {error}"
-        ) from error
-
-
-def read_frame(path: Path) -> pl.DataFrame:
-    """A results or plan file of a study. Raises StoreError for one that is damaged."""
-    try:
-        return pl.read_parquet(path)
-    except UNREADABLE as error:
-        raise StoreError(f"{path}: cannot be read: {error}") from None
 
 
 def results_sha256(study: "Study") -> str | None:
@@ -247,15 +211,14 @@ def _scores(
     exposure: dict[str, Any] = {"languages": {}}
     updates: dict[str, Any] = {}
     if "pretraining" in there:
-        folder = store.path(*there["pretraining"])
-        exposure = _read(folder / "exposure.json")
+        exposure = _payload(store, there["pretraining"], "exposure.json")
         updates = {"updates": exposure["updates"]}
         total = {**updates, "task": "pretraining", "tokens_seen": exposure["tokens"]}
         yield {**total, "metric": "tokens", "value": float(exposure["tokens"])}
         size = _corpus_tokens(exposure["languages"])
         if size is not None:
             yield {**total, "metric": "corpus_tokens", "value": size}
-        loss = _final_loss(_read(folder / "curve.json"))
+        loss = _final_loss(_payload(store, there["pretraining"], "curve.json"))
         if loss is not None:
             yield {**total, "metric": "final_loss", "value": loss}
     elif "pretraining" in graph.cells[cell.id]:
@@ -267,7 +230,7 @@ def _scores(
         which = _which(stage)
         task = cell.config.tasks.get(getattr(stage, "task", ""))
         generated = {"synthetic": True} if task and task.source == "synthetic" else {}
-        for score in _read(store.path(*id) / "scores.json"):
+        for score in _payload(store, id, "scores.json"):
             trained = bool(updates) and which["milestone"] is None
             yield {
                 **updates,
@@ -314,13 +277,21 @@ def _final_loss(curve: Any) -> float | None:
     return float(curve[-1][1]) if curve else None
 
 
-@cache
-def _read(path: Path) -> Any:
-    """One JSON file of an artifact; artifacts never change, so it is read once."""
+def _payload(store: Store, id: "StageId", name: str) -> Any:
+    """What one JSON file of an artifact says."""
+    place = store.path(*id)
     try:
-        return json.loads(read_file(path))
-    except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: the artifact is damaged: {error}") from None
+        return _read(place / name, (place / MANIFEST).stat().st_mtime_ns)
+    except (OSError, ValueError, RecursionError, StoreError) as error:
+        raise StoreError(
+            f"{place / name}: the artifact is damaged ({error}): `run` computes it anew"
+        ) from None
+
+
+@cache
+def _read(path: Path, changed: int) -> Any:
+    """Read once, for several blocks may have the cell. changed: the time of its manifest."""
+    return json.loads(content(path.parent, path.name))
 
 
 def _column_type(values: Iterable[Coordinate]) -> type[pl.DataType]:

@@ -9,6 +9,7 @@ ask the stage to save its state and stop. Exit status: 0 done, 1 failed, 3 held 
 """
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from grid.environment import environment
-from grid.job import Job, compute, forget_secrets, prepare_process, read_job
+from grid.job import Job, check_inputs, compute, forget_secrets, prepare_process, read_job
 from grid.lease import Holder, Lease, Observer, Seen
 from grid.outcome import (
     DONE,
@@ -49,10 +50,14 @@ def run_attempt(folder: Path) -> Outcome:
     try:
         job = read_job(folder)
         prepare_process(job)
-        verdict = Verdict(state=_run(job, folder, stop))
+        verdict = Verdict(state=_run(job, folder, stop, started))
     except (Exception, Stopped) as error:
         verdict = judge(error)
         log(verdict.told)
+    return _conclude(job, folder, started, verdict)
+
+
+def _conclude(job: Job | None, folder: Path, started: float, verdict: Verdict) -> Outcome:
     outcome = measured(started, verdict)
     try:
         if job is not None:
@@ -63,7 +68,7 @@ def run_attempt(folder: Path) -> Outcome:
     return outcome
 
 
-def _run(job: Job, folder: Path, stop: threading.Event) -> str:
+def _run(job: Job, folder: Path, stop: threading.Event, started: float) -> str:
     store = Store(job.store)
     held = _acquire(job, store, stop)
     if held is None:
@@ -71,8 +76,10 @@ def _run(job: Job, folder: Path, stop: threading.Event) -> str:
     if store.has(*job.id):
         store.finish(*job.id, held)
         return DONE
+    held.when_lost(lambda: _leave(job, folder, started))
     temporary = None
     try:
+        check_inputs(job, store)
         temporary = store.temporary(*job.id)
         began = time.monotonic()
         if job.ranks == 1:
@@ -111,6 +118,13 @@ def _run(job: Job, folder: Path, stop: threading.Event) -> str:
     if published or store.has(*job.id):
         return DONE
     return HELD
+
+
+def _leave(job: Job, folder: Path, started: float) -> None:
+    """Ends this process, and with it its ranks: another one goes on with its work folder."""
+    log("this process was silent for so long that another one has taken the stage over: it ends")
+    _conclude(job, folder, started, Verdict(state=HELD))
+    os._exit(STATUS[HELD])
 
 
 def _starter(job: Job) -> Starter:

@@ -90,7 +90,8 @@ def _kinds(ids: Iterable[StageId]) -> str:
 
 def _collected(folder: Path) -> set[str]:
     """The cells that the study's results hold."""
-    from grid.results import RESULTS, read_frame
+    from grid.results import RESULTS
+    from grid.study_files import read_frame
 
     if not (folder / RESULTS).is_file():
         return set()

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from grid import checksums, lease
-from grid.confine import read_file, refuse_bytes, refuse_links, require_names
+from grid.artifact import CONFIG, MANIFEST, content, read_manifest
+from grid.confine import refuse_bytes, refuse_links, require_names
 from grid.errors import StoreError
 from grid.manifest import fault_of
 from grid.publish import discard, publish, write_json
@@ -98,7 +99,8 @@ class Store:
                 self._refuse_link(group)
                 for entry in _listing(Path(group.path)):
                     self._refuse_link(entry)
-                    keys.add(entry.name)
+                    if entry.name.rpartition("-")[2][:2] == group.name:
+                        keys.add(entry.name)
         return keys
 
     def has(self, stage: str, key: str) -> bool:
@@ -114,15 +116,18 @@ class Store:
 
         Raises StoreError if a value of it is not of its type.
         """
-        found = self._json(stage, key, "manifest.json")
+        place = self.path(stage, key)
+        self._require(place, stage, key)
+        found = read_manifest(place)
         if fault := fault_of(found):
-            path = self.path(stage, key) / "manifest.json"
-            raise StoreError(f"store {self.root}: {path} is damaged: {fault}")
+            raise StoreError(f"store {self.root}: {place / MANIFEST} is damaged: {fault}")
         return found
 
     def config(self, stage: str, key: str) -> dict[str, Any]:
         """An artifact's `config` and `inputs`."""
-        return self._json(stage, key, "config.json")
+        place = self.path(stage, key)
+        self._require(place, stage, key)
+        return dict(json.loads(content(place, CONFIG)))
 
     def work(self, stage: str, key: str) -> Path:
         """The folder of a stage's resumable state."""
@@ -212,10 +217,14 @@ class Store:
         return ours
 
     def finish(self, stage: str, key: str, held: lease.Lease) -> None:
-        """After an artifact is there: removes what was kept to go on, then the lease."""
+        """After an artifact is there: removes what was kept to go on, then the lease.
+
+        Not if the lease was lost meanwhile: both are another's then.
+        """
         # What is left by a failure here is harmless and is removed by `clean`.
-        shutil.rmtree(self.work(stage, key), ignore_errors=True)
         with suppress(OSError):
+            if not held.lost():
+                shutil.rmtree(self.work(stage, key), ignore_errors=True)
             held.remove()
 
     def prepare(self) -> None:
@@ -268,7 +277,7 @@ class Store:
                     discard(folder)
                 if self.has(*stage_key):
                     shutil.rmtree(self.work(*stage_key), ignore_errors=True)
-                    lease.remove(Path(entry.path))
+                    lease.remove(Path(entry.path), seen.generation)
 
     def checksums(self, files: Iterable[Path]) -> dict[Path, tuple[int, str]]:
         """Size and SHA-256 of source files, from the cache where they have not changed."""
@@ -283,14 +292,9 @@ class Store:
         if entry.is_symlink():  # known from the listing
             refuse_links(self.root, Path(entry.path))
 
-    def _json(self, stage: str, key: str, name: str) -> dict[str, Any]:
-        path = self.path(stage, key) / name
-        try:
-            return dict(json.loads(read_file(path)))
-        except FileNotFoundError:
-            raise StoreError(f"store {self.root}: there is no artifact {stage} {key}") from None
-        except (ValueError, TypeError, RecursionError) as error:
-            raise StoreError(f"store {self.root}: {path} is damaged: {error}") from None
+    def _require(self, place: Path, stage: str, key: str) -> None:
+        if not place.is_dir():
+            raise StoreError(f"store {self.root}: there is no artifact {stage} {key}")
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:

@@ -41,7 +41,7 @@ class Orphan:
 
 def record(study: "Study", graph: Graph) -> None:
     """Writes which stages a study wants, unless the file says so already. Raises StoreError."""
-    from grid.results import replace_file
+    from grid.study_files import replace_file
 
     stages: dict[str, list[str]] = {}
     for stage, key in sorted(graph.stages):

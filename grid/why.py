@@ -70,9 +70,10 @@ def of_stage(stage: Stage) -> Record:
 
 def of_folder(folder: Path) -> Record:
     """The record of an artifact's folder, wherever it lies. Raises StoreError."""
-    from grid.adopt import read_record
+    from grid.artifact import CONFIG, content, read_record
 
     config, manifest = read_record(folder)
+    content(folder, CONFIG)  # the same bytes as were published
     return Record(
         stage=manifest["stage"],
         version=manifest["version"],

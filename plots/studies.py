@@ -11,12 +11,14 @@ from typing import Any
 
 import polars
 
+from grid.artifact import content
 from grid.confine import read_file, refuse_links_below
+from grid.errors import StoreError
 from grid.planned import FILE as PLANNED
 from grid.provenance import FILE as PROVENANCE
-from grid.results import UNREADABLE
 from grid.score_types import typed
 from grid.store import Store
+from grid.study_files import read_frame
 from plots.errors import FigureError
 
 EXAMPLE = "python -m grid run studies/curse_of_multilinguality.yaml"
@@ -96,11 +98,11 @@ class StudyOutput:
     ) -> polars.DataFrame:
         """The rows that each artifact of a stage gives, each after its cell."""
         rows = []
-        for cell, content in self._payloads(stage, name):
+        for cell, payload in self._payloads(stage, name):
             try:
                 found = [
                     typed(dict(zip(schema, (cell, *each), strict=True)), schema)
-                    for each in rows_of(content)
+                    for each in rows_of(payload)
                 ]
             except (LookupError, TypeError, ValueError) as error:
                 raise FigureError(
@@ -119,7 +121,7 @@ class StudyOutput:
         )
         for cell, key in rows.select("cell", "key").iter_rows():
             if key not in contents:
-                contents[key] = _json(store.path(stage, key) / name)
+                contents[key] = _json(store.path(stage, key), name)
             if contents[key] is not None:
                 yield cell, contents[key]
 
@@ -190,22 +192,21 @@ def _study(file: Path, store: Path) -> StudyOutput:
         ) from None
 
 
-def _json(file: Path) -> Any:
+def _json(artifact: Path, name: str) -> Any:
     """What a file of an artifact says; None if the artifact is not there (yet, or any more)."""
     try:
-        return json.loads(read_file(file))
+        return json.loads(content(artifact, name))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, StoreError) as error:
         raise FigureError(
-            f"{file}: the artifact is damaged ({error}): `python -m grid verify` finds all such"
+            f"{artifact / name}: the artifact is damaged ({error}): `python -m grid verify` finds "
+            "all such, and `run` computes them anew"
         ) from None
 
 
 def _read(file: Path) -> polars.DataFrame:
     try:
-        return polars.read_parquet(file)
-    except UNREADABLE as error:
-        raise FigureError(
-            f"{file}: cannot be read ({error}): remove the file and run the study again"
-        ) from None
+        return read_frame(file)
+    except StoreError as error:
+        raise FigureError(str(error)) from None

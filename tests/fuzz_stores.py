@@ -23,7 +23,7 @@ from pathlib import Path
 
 import grid
 from grid import results
-from grid.adopt import adopt, verify_store
+from grid.adopt import adopt
 from grid.checksums import checksums
 from grid.export import export
 from grid.overview import Overview
@@ -31,6 +31,7 @@ from grid.prune import studies as wanted_by
 from grid.prune import survey
 from grid.studies import Studies
 from grid.study import Study
+from grid.verify import verify_store
 from grid.wanted import explain, orphaned
 from grid.why import Records, artifacts
 from model.errors import InputError
@@ -40,6 +41,7 @@ from plots.studies import find_studies
 from tests.fuzz_readers import mutated
 from tests.fuzz_studies import limited
 from tests.grid.golden_store import unpack
+from tests.grid.signed import sign
 
 LIMIT = 30
 """Seconds of the processor that one command may take."""
@@ -148,7 +150,12 @@ def fuzz(
         content = mutated(before, [before, other], draw)
         place = folder.with_name("one")
         shutil.copytree(folder, place, dirs_exist_ok=True)
-        (place / "runs" / name).write_bytes(content)
+        changed = place / "runs" / name
+        changed.write_bytes(content)
+        if changed.parent.name in {path.name for path in folder.glob("runs/artifacts/*/*/*")} and (
+            changed.name != "manifest.json" and draw.random() < 0.8
+        ):
+            sign(changed.parent)  # otherwise its checksum is all that is looked at
         for command in COMMANDS:
             try:
                 told = _called(command, place)

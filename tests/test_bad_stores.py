@@ -8,13 +8,14 @@ import polars
 import pytest
 
 import grid
-from grid import results
+from grid import results, study_files
 from grid.errors import StoreError
 from grid.score_types import typed
 from plots.errors import FigureError
 from plots.studies import StudyOutput
 from tests.fuzz_stores import fuzz
 from tests.grid.golden_store import unpack
+from tests.grid.signed import sign
 
 FRAMES = sorted((Path(__file__).parent / "bad_frames").glob("*.parquet"))
 
@@ -51,6 +52,7 @@ def test_scores_that_are_none(folder: Path, name: str, value: object, what: str)
         rows[0][name] = value
     for each in files:
         each.write_text(json.dumps(rows))
+        sign(each.parent)
     results._read.cache_clear()
     try:
         study = grid.load(folder / "every.yaml", store=folder / "runs", site=folder / "grid.yaml")
@@ -63,6 +65,7 @@ def test_scores_that_are_none(folder: Path, name: str, value: object, what: str)
     finally:
         for each, content in contents.items():
             each.write_bytes(content)
+            sign(each.parent)
         results._read.cache_clear()
 
 
@@ -152,7 +155,7 @@ def test_frames_that_polars_panics_over(frame: Path, tmp_path: Path) -> None:
     )
     output.results_file.write_bytes(frame.read_bytes())
     with pytest.raises(StoreError, match="cannot be read"):
-        results.read_frame(output.results_file)
+        study_files.read_frame(output.results_file)
     with pytest.raises(FigureError, match="cannot be read"):
         output.results()
 
@@ -162,10 +165,10 @@ def test_a_frame_is_written_over_whatever_is_there(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(FRAMES[0].read_bytes())
     frame = polars.DataFrame({"cell": ["a"], "value": [0.5]})
-    results.write_frame(frame, path)
-    assert results.read_frame(path).equals(frame)
+    study_files.write_frame(frame, path)
+    assert study_files.read_frame(path).equals(frame)
     before = path.stat()
-    results.write_frame(frame, path)
+    study_files.write_frame(frame, path)
     assert path.stat() == before, "the same content is left alone"
 
 

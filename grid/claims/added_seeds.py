@@ -45,7 +45,7 @@ def read(folder: Path) -> AddedSeeds | None:
 
 def write(folder: Path, seeds: AddedSeeds) -> None:
     """Raises StoreError if the file cannot be written."""
-    from grid.results import replace_file
+    from grid.study_files import replace_file
 
     text = json.dumps({"declared": seeds.declared, "added": list(seeds.added)}) + "\n"
     replace_file(folder / FILE, lambda path: path.write_text(text, encoding="utf-8"))

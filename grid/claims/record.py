@@ -10,7 +10,8 @@ from grid.claims.judge import PROCEDURE, judge
 from grid.claims.significance import ALPHA
 from grid.claims.verdicts import CLAIMS, Verdicts, read, text
 from grid.errors import StoreError
-from grid.results import RESULTS, read_frame, replace_file, results_sha256
+from grid.results import RESULTS, results_sha256
+from grid.study_files import read_frame, replace_file
 from grid.tree import shown
 
 if TYPE_CHECKING:

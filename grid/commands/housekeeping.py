@@ -11,6 +11,10 @@ from grid.graph import StageId
 
 if TYPE_CHECKING:
     from grid.study import Study
+    from grid.verify import Dependents
+
+_NAMED = 12
+"""Names of each kind that a message gives."""
 
 
 def adopt(options: Namespace) -> int:
@@ -39,15 +43,46 @@ def adopt(options: Namespace) -> int:
 
 
 def verify(options: Namespace) -> int:
-    """Checks every byte of every artifact in the store; names those that are damaged."""
-    from grid.adopt import verify_store
+    """Checks every byte of every artifact and result in the store; names those that are damaged.
+
+    As a table, each with what depends on it; in the other formats one row for each such thing.
+    """
+    from grid import tables
+    from grid.verify import dependents, frame, verify_store, verify_studies
 
     store = existing_store(options)
     whole, damaged = verify_store(store)
-    for message in damaged.values():
-        print(message)
-    say(f"store {store.root}: {len(whole)} artifacts are whole, {len(damaged)} are not")
-    return FAILED if damaged else DONE
+    files = verify_studies(store)
+    depends = dependents(store, whole, damaged)
+    if options.format != "table":
+        tables.write(frame({**damaged, **files}, depends), options.format)
+    else:
+        for place, message in damaged.items():
+            print(message)
+            _print_dependents(depends[place])
+        for message in files.values():
+            print(message)
+    told = f"; {len(files)} files of results are not what was written" if files else ""
+    say(f"store {store.root}: {len(whole)} artifacts are whole, {len(damaged)} are not{told}")
+    if damaged:
+        say("`run` on a study computes anew what it needs of them, and keeps what was there")
+    return FAILED if damaged or files else DONE
+
+
+def _print_dependents(found: "Dependents") -> None:
+    """What is made from a damaged artifact: the first of each kind by name."""
+    kinds: dict[str, list[str]] = {}
+    for stage, key in found.artifacts:
+        kinds.setdefault(stage, []).append(key)
+    for kind, names in kinds.items():
+        print(f"  made from it: {kind} {_some(names)}")
+    for study, cells in found.cells.items():
+        print(f"  cells of {study}: {_some(cells)}")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def prune(options: Namespace) -> int:

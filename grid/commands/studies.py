@@ -43,7 +43,8 @@ def run(options: Namespace) -> int:
 
 def conclude(studies: "Sequence[Study]", report: "Report", format: str) -> int:
     """After a run: tells what happened, prints the results table and draws the figures."""
-    from grid.results import RESULTS, read_frame
+    from grid.results import RESULTS
+    from grid.study_files import read_frame
 
     _tell(report)
     if report.unwritten is not None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from grid.damage import set_aside
 from grid.errors import StoreError
 from grid.execution import ExecutionConfig
 from grid.graph import DONE, Graph, Stage, StageId
@@ -26,6 +27,7 @@ from grid.launch.waiting import FREE, Waiting
 from grid.lease import Observer
 from grid.machine import cores
 from grid.outcome import CRASH, FAILED, HELD, STATUS, STOPPED, STORE, TRANSIENT
+from grid.printing import safe
 from grid.store import Store, explain
 
 _TICK = 0.25
@@ -48,16 +50,19 @@ def run(
 
     Progress goes to `stream` (default: standard error), as a live table if `live` (default: if
     the stream is a terminal), otherwise as plain lines. `gpus`: names of the GPUs to place stages
-    on (default: those of this machine). Raises StoreError before anything runs if the store cannot
-    be written to, and later if its disk fails the launcher itself. On Ctrl-C or SIGTERM, stages
-    that can be resumed save their state; then, or at once on a second signal, KeyboardInterrupt is
-    raised.
+    on (default: those of this machine). Artifacts that are damaged are taken out of their place
+    first. Raises StoreError before anything runs if the store cannot be written to, and later if
+    its disk fails the launcher itself. On Ctrl-C or SIGTERM, stages that can be resumed save their
+    state; then, or at once on a second signal, KeyboardInterrupt is raised.
     """
     execution = execution or ExecutionConfig()
+    stream = stream or sys.stderr
+    damaged = set_aside(graph, store, lambda text: print(safe(text), file=stream, flush=True))
     launcher = Launcher(graph, store, execution, Pool(execution, gpus), Policy())
+    launcher.report.damaged = damaged
     with Interrupts() as interrupts:
         try:
-            report = launcher.run(interrupts, stream or sys.stderr, live)
+            report = launcher.run(interrupts, stream, live)
         except KeyboardInterrupt:
             raise _interrupted(launcher.report) from None
         if interrupts.asked and launcher.stopped:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grid.damage import Damage
 from grid.graph import Stage, StageId
 
 
@@ -55,6 +56,8 @@ class Report:
     """Asked to stop, by someone else than the launcher; the next run goes on with them."""
     held: list[Stage] = field(default_factory=list)
     """Left to other processes that work on them."""
+    damaged: list[Damage] = field(default_factory=list)
+    """Taken out of the store before the run, and run anew if anything needed it."""
     unwritten: str | None = None
     """Why the results could not be written into the study's folder; None if they are there."""
     timings: dict[StageId, Timing] = field(default_factory=dict)

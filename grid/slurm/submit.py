@@ -18,10 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grid.damage import set_aside
 from grid.environment import revision
 from grid.execution import ExecutionConfig
 from grid.graph import TO_RUN, Graph, Stage, StageId
 from grid.lease import BEAT, EXPIRY, Observer, acquire, read, silence
+from grid.printing import safe
 from grid.slurm.arrangement import arrange
 from grid.slurm.estimates import estimates
 from grid.slurm.executor import environment
@@ -81,10 +83,13 @@ def submit(studies: "Studies", graph: Graph, *, again: bool = False, dry_run: bo
     """Submits the stages of a graph that are to run and that no job has.
 
     again: also those that ran out of memory or time too often. dry_run: makes the job scripts and
-    submits nothing; then Slurm need not be there. Raises QueueError if Slurm does not answer or
+    submits nothing; then Slurm need not be there. Artifacts that are damaged are taken out of their
+    place first. Raises QueueError if Slurm does not answer or
     refuses: nothing is submitted then.
     """
     store = studies.open_store()
+    if not dry_run:
+        set_aside(graph, store, lambda text: print(safe(text), file=sys.stderr, flush=True))
     missing = [id for id, state in graph.states(store).items() if state == TO_RUN]
     if not missing:
         return Sent(open=0)

@@ -13,8 +13,9 @@ from grid.claims import Verdicts, read
 from grid.graph import DONE, StageId
 from grid.origins import leaves, origins_frame, text
 from grid.overview import Look, Overview
-from grid.results import RESULTS, publish, read_frame, refuse_foreign, results_sha256
+from grid.results import RESULTS, publish, refuse_foreign, results_sha256
 from grid.studies import Studies
+from grid.study_files import read_frame
 from grid.summary import summary
 from plots.studies import StudyOutput, find_studies
 from plots.tables.registry import make_table

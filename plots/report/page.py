@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from grid.results import replace_file
+from grid.study_files import replace_file
 from plots.report.curves import curves_section
 from plots.report.facts import Facts
 from plots.report.figures import figures_section

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 import grid as grid_package
-from grid.adopt import verify_store
 from grid.store import Store
+from grid.verify import verify_store
 from grid.wanted import explain, orphaned
 from tests.grid.golden_store import ARCHIVE, grid, unpack
 

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from grid import doctor, prune
+from grid.artifact import manifest_text
 from grid.store import Store
 from tests.grid.own_trainer import STUDY, grid, write
 from tests.grid.processes import make_read_only, small_disk
@@ -110,6 +111,13 @@ SPOILT: list[tuple[str, Callable[[Path], object], str]] = [
     (
         "manifest.json",
         lambda path: path.write_text(path.read_text().replace('"shards"', '"../../x"')),
+        "expected the checksum",
+    ),
+    (
+        "manifest.json",
+        lambda path: path.write_text(
+            manifest_text({**json.loads(path.read_text()), "stage": "../../x"})
+        ),
         "expected stage, key, version and files",
     ),
 ]
@@ -138,7 +146,8 @@ def test_verify_names_what_is_damaged(folder: Path) -> None:
     corpus.rename(corpus.with_name(f"{corpus.name}x"))
     result = grid(folder, "verify")
     assert result.returncode == 1 and "5 artifacts are whole, 2 are not" in result.stderr
-    damaged, moved = sorted(result.stdout.splitlines(), reverse=True)
+    messages = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
+    damaged, moved = sorted(messages, reverse=True)
     assert "bytes, found" in damaged and "by its key" in moved
     for command in ("verify", "prune"):
         nowhere = grid(folder, command, "--store", "rnus")

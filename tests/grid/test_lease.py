@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -144,6 +145,53 @@ def test_a_holder_in_another_process_namespace_is_judged_by_its_counter(tmp_path
     process.wait()
     assert not observer.available(), "that it is dead cannot be seen from here"
     wait_for(observer.available)
+
+
+UNSEEN = """
+import os, signal, sys
+from pathlib import Path
+from grid import lease
+folder = Path(sys.argv[1])
+ready, told = os.pipe()
+child = os.fork()
+if child == 0:
+    lease.acquire(folder)
+    os.write(told, b"1")
+    signal.pause()
+os.read(ready, 1)
+os.kill(child, signal.SIGKILL)
+os.waitpid(child, 0)
+seen = lease.read(folder)
+print(seen.alive, seen.dead, lease.Observer(folder, expiry=0.0).available() or "waits")
+"""
+
+
+def test_where_proc_shows_other_processes_nobody_is_taken_for_alive(tmp_path: Path) -> None:
+    """A namespace without a /proc of its own: the numbers there are those of strangers."""
+    command = [shutil.which("unshare") or "", "--pid", "--fork", "--kill-child"]
+    if not command[0] or subprocess.run([*command, "true"], check=False).returncode != 0:
+        pytest.skip("NOT TESTED: no process namespace can be made here")
+    command += [sys.executable, "-c", UNSEEN, str(tmp_path / "l")]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.split()[:2] == ["False", "False"]
+
+
+def test_who_has_lost_a_lease_is_told_and_leaves_the_other_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "BEAT", 0.02)
+    told = threading.Event()
+    first = lease.acquire(tmp_path / "l")
+    assert first is not None
+    first.when_lost(told.set)
+    second = None
+    while second is None:  # its counter may change between the look and the take
+        second = lease.acquire(tmp_path / "l", stale=lease.read(tmp_path / "l"))
+    wait_for(told.is_set)
+    first.remove()
+    assert second.confirm()
+    second.remove()
+    assert not (tmp_path / "l").exists()
 
 
 def test_of_many_takers_one_wins(tmp_path: Path) -> None:

@@ -9,17 +9,12 @@ import pytest
 
 import grid
 from grid.errors import StoreError
-from grid.results import (
-    RESULTS,
-    collect,
-    publish,
-    read_frame,
-    results_sha256,
-    write_frame,
-)
+from grid.results import RESULTS, collect, publish, results_sha256, write_frame
 from grid.study import Study
+from grid.study_files import read_frame
 from grid.summary import summary
 from grid.tables import as_text
+from tests.grid.signed import sign
 
 STUDY = """\
 cell:
@@ -49,6 +44,7 @@ def artifact(study: Study, id: tuple[str, str], **files: Any) -> None:
     folder.mkdir(parents=True)
     for name, content in files.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
+    sign(folder)
 
 
 def finish(study: Study, number: int, *, evaluated: bool = True) -> None:

@@ -90,6 +90,40 @@ def test_a_late_duplicate_discards_its_copy(tmp_path: Path) -> None:
     assert (store.path("tiny", KEY) / "a").read_bytes() == b"fresh"
 
 
+def test_who_wakes_up_while_its_folder_is_removed_publishes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A holder that was stopped between its last look at the lease and the rename."""
+    store = Store(tmp_path)
+    held = store.acquire("tiny", KEY)
+    assert held is not None
+    late = store.temporary("tiny", KEY)
+    (late / "a").write_bytes(b"late")
+    rmtree, woken = shutil.rmtree, []
+
+    def removing(path: Path, **options: bool) -> None:
+        with pytest.raises(FileNotFoundError):
+            os.rename(late, store.path("tiny", KEY))
+        woken.append(path)
+        rmtree(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    other = store.acquire("tiny", KEY, stale=lease.read(store.lease_folder("tiny", KEY)))
+    assert other is not None and len(woken) == 1
+    assert not store.has("tiny", KEY) and names(late.parent) == []
+
+
+def test_who_has_lost_its_lease_removes_nothing_of_the_next_holder(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    held = store.acquire("tiny", KEY)
+    assert held is not None
+    other = store.acquire("tiny", KEY, stale=lease.read(store.lease_folder("tiny", KEY)))
+    assert other is not None
+    store.work("tiny", KEY).mkdir()
+    store.finish("tiny", KEY, held)
+    assert store.work("tiny", KEY).is_dir() and other.confirm()
+
+
 def test_an_artifact_never_changes(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert publish(store, content=b"first")

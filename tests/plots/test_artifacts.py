@@ -13,6 +13,7 @@ from grid.store import Store
 from plots import cli
 from plots.errors import FigureError
 from plots.studies import StudyOutput, find_studies
+from tests.grid.signed import sign
 from tests.plots import frames
 from tests.plots.store import fill
 
@@ -24,6 +25,7 @@ def artifact(store: Path, stage: str, key: str, name: str, content: object) -> N
     folder = Store(store).path(stage, key)
     folder.mkdir(parents=True)
     (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    sign(folder)
 
 
 @pytest.fixture

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from grid.adopt import adopt, verify_store
+from grid.adopt import adopt
 from grid.errors import StoreError
 from grid.graph import Graph
 from grid.lease import _RELEASED, acquire, read
 from grid.prune import delete, studies, survey
-from grid.results import replace_file
 from grid.status import standings
 from grid.store import Store
+from grid.study_files import replace_file
+from grid.verify import verify_store
 from model.checks import within
 from model.errors import InputError
 from model.text.corpus import open_corpus

@@ -12,6 +12,7 @@ from grid.claims import CLAIMS, Comparison, Side, Verdict, Verdicts
 from grid.claims.verdicts import text
 from grid.graph import StageId
 from grid.study import Study
+from tests.grid.signed import sign
 
 LANGUAGES = ("en", "fr", "de", "ru", "zh", "sw", "ur")
 MANIFEST = {
@@ -145,6 +146,11 @@ def _artifact(folder: Path, stage: StageId, role: str, cell: Cell) -> None:
     if folder.is_dir():
         return
     folder.mkdir(parents=True)
+    _payload(folder, stage, role, cell)
+    sign(folder)
+
+
+def _payload(folder: Path, stage: StageId, role: str, cell: Cell) -> None:
     _write(folder / "manifest.json", {**MANIFEST, "stage": stage[0], "key": stage[1]})
     noise = random.Random(stage[1])
     spread = math.log2(len(cell.config.languages) / 7) + noise.gauss(0, 0.05)

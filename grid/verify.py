@@ -1,0 +1,146 @@
+"""Finds what is damaged in a store, and what depends on it: every byte is read."""
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grid.artifact import ArtifactError, read_record, settle, verify
+from grid.confine import refuse_links
+from grid.errors import StoreError
+from grid.graph import StageId
+from grid.provenance import FILE as PROVENANCE
+from model.errors import InputError
+
+if TYPE_CHECKING:
+    import polars
+
+    from grid.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dependents:
+    """What is made from an artifact, directly or not."""
+
+    artifacts: list[StageId] = field(default_factory=list)
+    """In this store."""
+    cells: dict[str, list[str]] = field(default_factory=dict)
+    """By study and scale, the cells that its last run made from it."""
+
+
+def places(root: Path) -> Iterator[Path]:
+    """Where a store has artifacts, or something else that is not hidden: that is being written."""
+    for stage in _inside(root / "artifacts"):
+        for group in _inside(stage):
+            yield from _inside(group)
+            if not group.is_dir():
+                yield group
+        if not stage.is_dir():
+            yield stage
+
+
+def verify_store(store: "Store") -> tuple[list[StageId], dict[Path, str]]:
+    """The artifacts of a store that are whole, and what is wrong with each of the others."""
+    whole: list[StageId] = []
+    damaged: dict[Path, str] = {}
+    for place in places(store.root):
+        began = time.time_ns()
+        try:
+            refuse_links(store.root, place)
+            if not place.is_dir():
+                raise ArtifactError(f"{place}: expected the folder of an artifact, found a file")
+            id = verify(place)
+            if store.path(*id) != place:
+                raise ArtifactError(f"{place}: expected it at {store.path(*id)}, by its key")
+            settle(place, began)
+            whole.append(id)
+        except InputError as error:
+            damaged[place] = str(error)
+        except OSError as error:
+            damaged[place] = f"{place}: cannot be read: {error}"
+    return whole, damaged
+
+
+def verify_studies(store: "Store") -> dict[Path, str]:
+    """The files of results in the studies' folders that are not what was written."""
+    from grid.study_files import damaged_files
+
+    found: dict[Path, str] = {}
+    for folder in sorted((store.root / "studies").glob("*/*")):
+        found |= damaged_files(folder)
+    return found
+
+
+def dependents(
+    store: "Store", whole: Collection[StageId], damaged: Collection[Path]
+) -> dict[Path, Dependents]:
+    """What depends on each damaged artifact, by where it lies."""
+    consumers = _consumers(store, whole)
+    cells = _cells(store)
+    found = {}
+    for place in damaged:
+        id = identity(place)
+        reached, left = {id}, [id]
+        while left:
+            more = consumers.get(left.pop(), set()) - reached
+            reached |= more
+            left += more
+        found[place] = Dependents(artifacts=sorted(reached - {id}), cells=cells.get(id, {}))
+    return found
+
+
+def identity(place: Path) -> StageId:
+    """The artifact that belongs at a place: what is there may say anything."""
+    return place.parent.parent.name, place.name
+
+
+def frame(damaged: Mapping[Path, str], depends: Mapping[Path, Dependents]) -> "polars.DataFrame":
+    """One row for each damaged artifact and each thing that depends on it."""
+    import polars
+
+    rows: list[tuple[str, str, str | None, str | None]] = []
+    for place, message in damaged.items():
+        own = depends.get(place, Dependents())
+        things = [("artifact", " ".join(id)) for id in own.artifacts]
+        things += [(study, cell) for study, cells in own.cells.items() for cell in cells]
+        rows += [(str(place), message, kind, name) for kind, name in things]
+        if not things:
+            rows.append((str(place), message, None, None))
+    schema = dict.fromkeys(("path", "damage", "of", "dependent"), polars.String)
+    return polars.DataFrame(rows, schema=schema, orient="row")
+
+
+def _inside(folder: Path) -> list[Path]:
+    if not folder.is_dir() or folder.is_symlink():
+        return []
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _consumers(store: "Store", whole: Collection[StageId]) -> dict[StageId, set[StageId]]:
+    consumers: dict[StageId, set[StageId]] = {}
+    every = {*whole, *(identity(place) for place in places(store.root))}
+    for id in every:
+        try:
+            config, _ = read_record(store.path(*id))
+        except (InputError, OSError):
+            continue  # it is damaged itself
+        for stage, key in config["inputs"].values():
+            consumers.setdefault((stage, key), set()).add(id)
+    return consumers
+
+
+def _cells(store: "Store") -> dict[StageId, dict[str, list[str]]]:
+    """By artifact, the cells that are made from it, of each study that has run here."""
+    from grid.study_files import read_frame
+
+    found: dict[StageId, dict[str, list[str]]] = {}
+    for file in sorted((store.root / "studies").glob(f"*/*/{PROVENANCE}")):
+        name = f"{file.parent.parent.name} ({file.parent.name})"
+        try:
+            rows = read_frame(file).select("stage", "key", "cell").unique(maintain_order=True)
+        except StoreError:
+            continue  # told as damaged itself
+        for stage, key, cell in rows.iter_rows():
+            found.setdefault((stage, key), {}).setdefault(name, []).append(cell)
+    return found
