@@ -41,7 +41,9 @@ class Layer:
     def __init__(self, width: int, places: int, dtype: torch.dtype) -> None:
         torch.manual_seed(0)
         self.head = LanguageModelHead(width, ROWS).to(dtype)
-        self.table = (torch.randn(ROWS, width) / width**0.5).to(dtype).requires_grad_()
+        # In place, for freed memory is kept in the process and would serve the step.
+        table = torch.empty(ROWS, width, dtype=dtype).normal_(std=width**-0.5)
+        self.table = table.requires_grad_()
         self.hidden = torch.randn(places, width).to(dtype).requires_grad_()
         self.positions = torch.randperm(places)[: int(MASKED * places)].sort().values
         self.targets = torch.randint(4, ROWS, self.positions.shape)
