@@ -60,7 +60,7 @@ class Tokenizer:
 
     def encode_batch(self, lines: list[str]) -> list[list[int]]:
         """Ids of each line, without <s> and </s>. One thread."""
-        encoded = [memoryview(pieces) for pieces in self._encode(lines)]
+        encoded = self._encode(lines)
         ids = _from_pieces(encoded).tolist()
         bounds = itertools.accumulate(map(len, encoded), initial=0)
         return [ids[start:end] for start, end in itertools.pairwise(bounds)]
@@ -149,20 +149,11 @@ class Tokenizer:
         _, offsets = self._processor.normalize(text, with_offsets=True)
         return ids, self._processor.encode(text, out_type=str), offsets
 
-    def _encode(self, lines: list[str], threads: int = 1) -> list[Any]:
-        """SentencePiece's ids of each line, as it holds them: int32 in memory of its own.
-
-        `encode(return_type="numpy")` would make an array of each, which in text of short lines
-        takes as long as to find the pieces: so this is the call that stands behind it.
-        """
+    def _encode(self, lines: list[str], threads: int = 1) -> list[np.ndarray]:
+        """SentencePiece's ids of each line, int32."""
         if self._prepare:
             lines = [self._prepare(line) for line in lines]
-        processor: Any = self._processor
-        no_sampling = (False, -1, 0.1)
-        no_specials_nor_reversal = (False, False, False)
-        return processor._processor._EncodeAsBufferBatch(
-            lines, threads, None, *no_sampling, *no_specials_nor_reversal
-        )
+        return self._processor.encode(lines, num_threads=threads, return_type="numpy")
 
 
 def _next_larger(offsets: list[int]) -> list[int]:
@@ -173,9 +164,11 @@ def _next_larger(offsets: list[int]) -> list[int]:
     return larger
 
 
-def _from_pieces(parts: Iterable[Any]) -> np.ndarray:
+def _from_pieces(parts: list[np.ndarray]) -> np.ndarray:
     """SentencePiece's ids, put together, as fairseq's."""
-    ids = np.frombuffer(b"".join(parts), np.int32) + np.int32(1)
+    if not parts:
+        return np.zeros(0, np.int32)
+    ids = np.concatenate(parts) + np.int32(1)
     ids[ids == 1] = UNK
     return ids
 
