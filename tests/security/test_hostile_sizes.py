@@ -58,7 +58,7 @@ def test_a_study_of_a_gigabyte(tmp_path: Path) -> None:
 
 def test_a_squad_file_of_a_gigabyte(tmp_path: Path) -> None:
     file = large(tmp_path / "xquad.en.json")
-    with pytest.raises(InputError, match="a file of at most 512 MiB, found 1024 MiB"):
+    with pytest.raises(InputError, match="a file of at most 256 MiB, found 1024 MiB"):
         count_each("xquad", {"en": file}, part="test")
 
 

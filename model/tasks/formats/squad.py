@@ -16,7 +16,7 @@ from model.errors import InputError
 from model.tasks.examples import Question
 from model.tasks.formats.lines import Reading
 
-LARGEST_FILE = 1 << 29
+LARGEST_FILE = 1 << 28
 """Bytes. SQuAD's training file has 30 MB, its translations up to about 100."""
 LONGEST_TEXT = 1 << 20
 """Characters of a context; SQuAD's have some hundreds, seldom thousands."""
