@@ -23,11 +23,11 @@ def require_names(root: Path, *parts: str) -> None:
 
 def refuse_links(root: Path, path: Path) -> None:
     """Raises StoreError if `path`, or a folder between it and the store's root, is a link."""
-    for place in (path, *path.parents):
-        if place == root:
-            return
+    place = path
+    while place not in (root, place.parent):
         if place.is_symlink():
             raise _link(root, place)
+        place = place.parent
 
 
 def refuse_links_below(root: Path, folder: Path) -> None:
@@ -38,21 +38,24 @@ def refuse_links_below(root: Path, folder: Path) -> None:
             raise _link(root, path)
 
 
-def read_file(path: Path) -> bytes:
-    """What a file of the store holds. Raises StoreError for a link, a pipe or a device: they lead
-    out of the store, or are never at their end; OSError as `open` does."""
+def read_file(path: Path | str, most: int | None = None) -> bytes:
+    """What a file of the store holds, of at most so many bytes. Raises StoreError for a larger one,
+    a link, a pipe or a device: they lead out of the store, or are never at their end; OSError as
+    `open` does."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
         raise StoreError(f"{path}: expected a file, found a link") from None
-    with open(descriptor, "rb") as stream:
-        kind = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(kind):
+    with open(descriptor, "rb", buffering=0) as stream:
+        found = os.fstat(descriptor)
+        if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(kind):
+        if not stat.S_ISREG(found.st_mode):
             raise StoreError(f"{path}: expected a file, found a pipe or device")
+        if most is not None and found.st_size > most:
+            raise StoreError(f"{path}: expected at most {most:,} bytes, found more")
         return stream.read()
 
 

@@ -80,7 +80,7 @@ class Store:
     def path(self, stage: str, key: str) -> Path:
         """The folder of an artifact, whether or not it is there."""
         require_names(self.root, stage, key)
-        return self.root / "artifacts" / stage / key.rpartition("-")[2][:2] / key
+        return self.root.joinpath("artifacts", stage, key.rpartition("-")[2][:2], key)
 
     def published(self, stage: str) -> set[str]:
         """The keys of all artifacts of a stage, by one listing."""
@@ -89,9 +89,9 @@ class Store:
         folder = self.root / "artifacts" / stage
         refuse_links(self.root, folder)
         with self._errors("listing its artifacts"):
-            for group in _listing(folder):
+            for group in listing(folder):
                 self._refuse_link(group)
-                for entry in _listing(Path(group.path)):
+                for entry in listing(group.path):
                     self._refuse_link(entry)
                     keys.add(entry.name)
         return keys
@@ -128,7 +128,7 @@ class Store:
 
     def attempts(self, stage: str, key: str) -> list[Path]:
         """The attempts at a stage, oldest first."""
-        folder = self.root / "attempts" / stage / key
+        folder = self.root.joinpath("attempts", stage, key)
         return [folder / str(number) for number in _numbers(folder)]
 
     def new_attempt(self, stage: str, key: str, job: Mapping[str, Any]) -> Path:
@@ -223,9 +223,9 @@ class Store:
 
     def _clean(self) -> None:
         refuse_links(self.root, self.root / "work")
-        for stage in _listing(self.root / "work"):
+        for stage in listing(self.root / "work"):
             self._refuse_link(stage)
-            for entry in _listing(Path(stage.path)):
+            for entry in listing(stage.path):
                 if not entry.name.endswith(".lease"):
                     continue
                 self._refuse_link(entry)
@@ -250,7 +250,7 @@ class Store:
 
     def _leftovers(self, stage: str, key: str) -> list[Path]:
         """The temporary folders of an artifact."""
-        entries = _listing(self.path(stage, key).parent, hidden=True)
+        entries = listing(self.path(stage, key).parent, hidden=True)
         return [Path(entry.path) for entry in entries if entry.name.startswith(f".{key}~")]
 
     def _refuse_link(self, entry: os.DirEntry[str]) -> None:
@@ -282,7 +282,8 @@ def has_secrets(command: Mapping[str, Any] | None) -> bool:
     return command is not None and bool(command["environment"])
 
 
-def _listing(folder: Path, hidden: bool = False) -> list[os.DirEntry[str]]:
+def listing(folder: Path | str, hidden: bool = False) -> list[os.DirEntry[str]]:
+    """What a folder holds; nothing if there is none. Hidden names are not told unless asked for."""
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if hidden or not entry.name.startswith(".")]
@@ -291,4 +292,4 @@ def _listing(folder: Path, hidden: bool = False) -> list[os.DirEntry[str]]:
 
 
 def _numbers(folder: Path) -> list[int]:
-    return sorted(int(entry.name) for entry in _listing(folder) if entry.name.isdigit())
+    return sorted(int(entry.name) for entry in listing(folder) if entry.name.isdigit())
