@@ -44,7 +44,6 @@ def test_scores_that_are_none(folder: Path, name: str, value: object, what: str)
         rows[0][name] = value
     for each in files:
         each.write_text(json.dumps(rows))
-    results._read.cache_clear()
     try:
         study = grid.load(folder / "every.yaml", store=folder / "runs", site=folder / "grid.yaml")
         graph = study.graph()
@@ -56,7 +55,6 @@ def test_scores_that_are_none(folder: Path, name: str, value: object, what: str)
     finally:
         for each, content in contents.items():
             each.write_bytes(content)
-        results._read.cache_clear()
 
 
 def test_mutated_stores_end_in_a_result_or_a_message(tmp_path: Path) -> None:
