@@ -8,9 +8,11 @@ adopt from people you trust.
 
 import hashlib
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from grid.errors import StoreError
 from grid.graph import StageId
 from grid.identity import stage_key
 from grid.publish import commit, discard
-from grid.store import StorageError, Store
+from grid.store import StorageError, Store, listing
 from model.errors import InputError
 
 _STAGE = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -81,23 +83,29 @@ class ArtifactError(StoreError):
 
 def read_record(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """An artifact's config.json and manifest.json, of the right form. Raises ArtifactError."""
-    config, manifest = (_json(folder / name) for name in ("config.json", "manifest.json"))
+    config, manifest = _json(folder / "config.json"), _manifest(folder)
     inputs = config.get("inputs")
     legal = (
-        _is_id(manifest.get("stage"), manifest.get("key"))
-        and type(manifest.get("version")) is int
-        and isinstance(manifest.get("files"), dict)
-        and "config" in config
+        "config" in config
         and isinstance(config.get("config_type"), str)
         and isinstance(inputs, dict)
         and all(isinstance(id, list) and len(id) == 2 and _is_id(*id) for id in inputs.values())
     )
     if not legal:
-        raise ArtifactError(
-            f"{folder}: expected stage, key, version and files in manifest.json, and config, "
-            "config_type and inputs in config.json"
-        )
+        raise ArtifactError(f"{folder}: expected config, config_type and inputs in config.json")
     return config, manifest
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest = _json(folder / "manifest.json")
+    legal = (
+        _is_id(manifest.get("stage"), manifest.get("key"))
+        and type(manifest.get("version")) is int
+        and isinstance(manifest.get("files"), dict)
+    )
+    if not legal:
+        raise ArtifactError(f"{folder}: expected stage, key, version and files in manifest.json")
+    return manifest
 
 
 def verify(folder: Path) -> StageId:
@@ -116,27 +124,36 @@ def verify(folder: Path) -> StageId:
             f"{made}, but manifest.json says {key}"
         )
     listed = manifest["files"]
-    present = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
-    present.pop("manifest.json")
-    for told, names in (
-        ("missing", sorted(set(listed) - set(present))),
-        ("not in the manifest", sorted(set(present) - set(listed))),
-    ):
-        if names:
-            more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-            raise ArtifactError(f"{folder}: files {told}: {', '.join(names[:_TOLD])}{more}")
-    for path_name, path in sorted(present.items()):
-        _check(path, listed[path_name])
+    _check_sizes(folder, listed)
+    for name in sorted(listed):
+        _check_content(folder / name, listed[name])
     return stage, key
 
 
-def verify_store(store: Store) -> tuple[list[StageId], dict[Path, str]]:
-    """The artifacts of a store that are whole, and what is wrong with each of the others."""
+def verify_quickly(folder: Path) -> StageId:
+    """Checks names and sizes of an artifact's files against its manifest, the only one it reads.
+
+    Raises ArtifactError. What was changed at the same size, only `verify` finds.
+    """
+    manifest = _manifest(folder)
+    _check_sizes(folder, manifest["files"])
+    return manifest["stage"], manifest["key"]
+
+
+def verify_store(store: Store, *, quick: bool = False) -> tuple[list[StageId], dict[Path, str]]:
+    """The artifacts of a store that are whole, and what is wrong with each of the others.
+
+    quick: as `verify_quickly`.
+    """
     whole, damaged = [], {}
+    check = verify_quickly if quick else verify
+    links = lru_cache(maxsize=1)(refuse_links)  # artifacts come folder by folder
     for place in _artifacts(store.root):
         try:
-            refuse_links(store.root, place)
-            id = verify(place)
+            links(store.root, place.parent)
+            if os.path.islink(place):
+                refuse_links(store.root, place)
+            id = check(place)
             if store.path(*id) != place:
                 raise ArtifactError(f"{place}: expected it at {store.path(*id)}, by its key")
             whole.append(id)
@@ -160,10 +177,10 @@ def _adopt(store: Store, place: Path, result: Adopted, only: set[StageId] | None
     temporary = None
     try:
         temporary = store.temporary(stage, key)
-        for path in _files(place):
-            target = temporary / path.relative_to(place)
+        for name in sorted(_sizes(place)):
+            target = temporary / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            _copy(path, target)
+            _copy(place / name, target)
         # The copy is what is checked: the original may change, and a network may spoil it.
         verify(temporary)
         ours = commit(temporary, store.path(stage, key), held)
@@ -185,29 +202,65 @@ def _copy(source: Path, target: Path) -> None:
             writer.write(block)
 
 
-def _check(path: Path, listed: Any) -> None:
-    if not isinstance(listed, dict):
-        raise ArtifactError(f"{path}: expected its bytes and sha256 in manifest.json")
-    size = path.stat().st_size
-    if size != listed.get("bytes"):
-        raise ArtifactError(f"{path}: expected {listed.get('bytes')} bytes, found {size}")
+def _check_sizes(folder: Path, listed: Mapping[str, Any]) -> None:
+    """Compares the names and sizes of an artifact's files with its manifest: one listing a folder.
+
+    Raises ArtifactError.
+    """
+    present = _sizes(folder)
+    present.pop("manifest.json", None)
+    for told, names in (
+        ("missing", listed.keys() - present.keys()),
+        ("not in the manifest", present.keys() - listed.keys()),
+    ):
+        if names:
+            more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+            some = ", ".join(sorted(names)[:_TOLD])
+            raise ArtifactError(f"{folder}: files {told}: {some}{more}")
+    for name, size in present.items():
+        record = listed[name]
+        if not isinstance(record, dict):
+            raise ArtifactError(f"{folder / name}: expected its bytes and sha256 in manifest.json")
+        if size != record.get("bytes"):
+            told = f"expected {record.get('bytes')} bytes, found {size}"
+            raise ArtifactError(f"{folder / name}: {told}")
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Bytes of each file below a folder, by its path there."""
+    sizes: dict[str, int] = {}
+    folders = [""]
+    while folders:
+        prefix = folders.pop()
+        for entry in listing(os.path.join(folder, prefix), hidden=True):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(f"{prefix}{entry.name}/")
+            elif entry.is_file(follow_symlinks=False):
+                sizes[f"{prefix}{entry.name}"] = entry.stat(follow_symlinks=False).st_size
+            else:
+                raise ArtifactError(f"{entry.path}: an artifact holds files and folders only")
+    return sizes
+
+
+def _check_content(path: Path, record: Mapping[str, Any]) -> None:
     with path.open("rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-    if checksum != listed.get("sha256"):
+    if checksum != record.get("sha256"):
         raise ArtifactError(
-            f"{path}: expected the SHA-256 {listed.get('sha256')}, found {checksum}"
+            f"{path}: expected the SHA-256 {record.get('sha256')}, found {checksum}"
         )
 
 
 def _artifacts(folder: Path) -> Iterator[Path]:
-    """The artifact folders at or below a folder."""
+    """The artifact folders at or below a folder, without those that are still being written."""
     if (folder / "manifest.json").is_file():
         yield folder
         return
-    for place in sorted((folder / "artifacts").glob("*/*/*")):
-        hidden = place.name.startswith(".")  # another process is writing it
-        if place.is_dir() and not hidden:
-            yield place
+    place = folder / "artifacts"
+    places = [os.fspath(place)] if place.is_dir() else []
+    for _ in range(3):  # the stage, the first digits of the key, the key
+        places = [each.path for place in places for each in listing(place) if each.is_dir()]
+    yield from map(Path, sorted(places))
 
 
 def _identity(folder: Path) -> StageId:
@@ -215,19 +268,9 @@ def _identity(folder: Path) -> StageId:
     return manifest["stage"], manifest["key"]
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ArtifactError(f"{path}: an artifact holds files and folders only")
-        if path.is_file():
-            yield path
-
-
 def _json(path: Path) -> dict[str, Any]:
-    if path.is_file() and path.stat().st_size > _LARGEST_RECORD:
-        raise ArtifactError(f"{path}: expected at most {_LARGEST_RECORD:,} bytes, found more")
     try:
-        value = json.loads(read_file(path))
+        value = json.loads(read_file(path, _LARGEST_RECORD))
     except FileNotFoundError:
         raise ArtifactError(f"{path.parent}: expected {path.name}, found no such file") from None
     except (ValueError, OSError, RecursionError) as error:

@@ -125,9 +125,9 @@ COMMANDS = {
         takes=("folders", "study_option", *_PLACE),
     ),
     "verify": Command(
-        does="check every artifact of the store against its manifest, byte by byte",
+        does="check every artifact of the store against its manifest, byte by byte unless --quick",
         module="housekeeping",
-        takes=("store", "site"),
+        takes=("quick", "store", "site"),
     ),
     "prune": Command(
         does="print what no study needs any more, and with --delete remove it",

@@ -49,6 +49,7 @@ def _load(folder: Path) -> Study:
 
 def _verify(folder: Path) -> None:
     verify_store(_load(folder).open_store())
+    verify_store(_load(folder).open_store(), quick=True)
 
 
 def _adopt(folder: Path) -> None:
@@ -67,7 +68,6 @@ def _plan(folder: Path) -> None:
 
 
 def _results(folder: Path) -> None:
-    results._read.cache_clear()
     study = _load(folder)
     results.publish(study, study.graph())
 
@@ -92,7 +92,6 @@ def _prune(folder: Path) -> None:
 
 
 def _export(folder: Path) -> None:
-    results._read.cache_clear()
     study = _load(folder)
     try:
         export(study, study.cells[0], folder / "exported")
