@@ -39,13 +39,18 @@ def publish(
                 f"the output has a file {name}, which is a name that the store keeps for itself: "
                 "write it under another name, or into a folder below the output"
             )
-    write_json(temporary / "config.json", dict(config))
+    write_records(temporary, config=config, manifest=manifest)
+    return commit(temporary, place, held)
+
+
+def write_records(folder: Path, *, config: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
+    """Adds config.json, and manifest.json with the size and checksum of every file."""
+    write_json(folder / "config.json", dict(config))
     files = {
         name: {"bytes": path.stat().st_size, "sha256": _checksum(path)}
-        for name, path in sorted(_files(temporary))
+        for name, path in sorted(_files(folder))
     }
-    write_json(temporary / "manifest.json", {**manifest, "files": files})
-    return commit(temporary, place, held)
+    write_json(folder / "manifest.json", {**manifest, "files": files})
 
 
 def commit(temporary: Path, place: Path, held: Lease) -> bool:
