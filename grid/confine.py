@@ -48,7 +48,7 @@ def read_file(path: Path | str, most: int | None = None) -> bytes:
         if error.errno != errno.ELOOP:
             raise
         raise StoreError(f"{path}: expected a file, found a link") from None
-    with open(descriptor, "rb", buffering=0) as stream:
+    try:
         found = os.fstat(descriptor)
         if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -56,7 +56,10 @@ def read_file(path: Path | str, most: int | None = None) -> bytes:
             raise StoreError(f"{path}: expected a file, found a pipe or device")
         if most is not None and found.st_size > most:
             raise StoreError(f"{path}: expected at most {most:,} bytes, found more")
-        return stream.read()
+        # Without a stream, which would ask for its kind and size again: there are many files.
+        return b"".join(iter(lambda: os.read(descriptor, found.st_size + 1), b""))
+    finally:
+        os.close(descriptor)
 
 
 def _link(root: Path, place: Path) -> StoreError:

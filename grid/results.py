@@ -193,10 +193,10 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         ) from error
 
 
-def read_frame(path: Path) -> pl.DataFrame:
-    """A results or plan file of a study."""
+def read_frame(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """A results or plan file of a study, or some of its columns."""
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, columns=None if columns is None else list(columns))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from None
 
