@@ -4,7 +4,6 @@ Every artifact and attempt has the files that the real one has; weights, texts a
 a few bytes. Configurations, manifests and keys are real, so `verify` finds all of them whole.
 """
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,6 +20,10 @@ from model.config import PretrainingConfig
 
 POINTS = 100
 """Of a learning curve, as `model.training.record` writes it."""
+
+
+_READ = ("exposure.json", "curve.json", "scores.json")
+"""What results are read from."""
 
 
 def fill(store: Store, graph: Graph, *, age: float = 0.0) -> int:
@@ -42,21 +45,23 @@ def fill_scores(store: Store, graph: Graph) -> None:
 
     Files that say the same are one file with many names, so a hundred thousand cells are made soon.
     """
-    made: dict[str, Path] = {}
+    made: dict[tuple[object, ...], list[Path]] = {}
     for stage in graph.stages.values():
         if stage.name not in _PAYLOADS or store.has(*stage.id):
             continue
         folder = store.path(*stage.id)
         folder.mkdir(parents=True)
-        for name, content in _PAYLOADS[stage.name](stage.config):
-            if name not in ("exposure.json", "curve.json", "scores.json"):
-                continue
-            text = json.dumps(content, indent=1)
-            if text in made:
-                os.link(made[text], folder / name)
-            else:
-                made[text] = folder / name
-                made[text].write_text(text, encoding="utf-8")
+        # What scores depend on here: the languages and the recipe, which cells share.
+        recipe = getattr(stage.config, "pretraining", None)
+        same = (stage.name, tuple(stage.config.languages), id(recipe))
+        for path in made.get(same, ()):
+            os.link(path, folder / path.name)
+        if same not in made:
+            made[same] = []
+            for name, content in _PAYLOADS[stage.name](stage.config):
+                if name in _READ:
+                    write_json(folder / name, content)
+                    made[same].append(folder / name)
 
 
 def _publish(store: Store, stage: Stage, job: dict[str, Any], age: float) -> None:
