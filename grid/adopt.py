@@ -80,10 +80,10 @@ def _adopt(store: Store, place: Path, result: Adopted, only: set[StageId] | None
     temporary = None
     try:
         temporary = store.temporary(stage, key)
-        for path in files_of(place):
-            target = temporary / path.relative_to(place)
+        for name in sorted(files_of(place)):
+            target = temporary / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            _copy(path, target)
+            _copy(place / name, target)
         # The copy is what is checked: the original may change, and a network may spoil it.
         verify(temporary)
         ours = commit(temporary, store.path(stage, key), held)

@@ -177,6 +177,13 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         },
     ),
     "delete": (("--delete",), {"action": "store_true", "help": "remove it; else only print it"}),
+    "quick": (
+        ("--quick",),
+        {
+            "action": "store_true",
+            "help": "names and sizes of files only; reads nothing but manifests",
+        },
+    ),
     "keep_days": (
         ("--keep-days",),
         {

@@ -127,7 +127,7 @@ COMMANDS = {
     "verify": Command(
         does="check every artifact of the store byte by byte, and name what depends on damage",
         module="housekeeping",
-        takes=("store", "site", "format"),
+        takes=("quick", "store", "site", "format"),
     ),
     "prune": Command(
         does="print what no study needs any more, and with --delete remove it",

@@ -36,11 +36,11 @@ def refuse_bytes(path: Path) -> None:
 
 def refuse_links(root: Path, path: Path) -> None:
     """Raises StoreError if `path`, or a folder between it and the store's root, is a link."""
-    for place in (path, *path.parents):
-        if place == root:
-            return
+    place = path
+    while place not in (root, place.parent):
         if place.is_symlink():
             raise _link(root, place)
+        place = place.parent
 
 
 def refuse_links_below(root: Path, folder: Path) -> None:
@@ -55,30 +55,47 @@ LARGEST = 1 << 28
 """Bytes of a file of records; a manifest that lists a million files has about half of that."""
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path | str, most: int = LARGEST) -> bytes:
     """What a file of the store holds. Raises StoreError and OSError as `open_file` does, and
-    StoreError for a file of over `LARGEST` bytes."""
-    with open_file(path) as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size > LARGEST:
-            raise StoreError(f"{path}: expected at most {LARGEST:,} bytes, found {size:,}")
-        return stream.read()
+    StoreError for a file of more bytes than that."""
+    descriptor, size = _opened(path)
+    try:
+        if size > most:
+            raise StoreError(f"{path}: expected at most {most:,} bytes, found {size:,}")
+        # Without a stream, which would ask for its kind and size again: there are many files.
+        return b"".join(iter(lambda: os.read(descriptor, size + 1), b""))
+    finally:
+        os.close(descriptor)
 
 
 def open_file(path: Path) -> BinaryIO:
     """A file of the store. Raises StoreError for a link, a pipe or a device: they lead out of the
     store, or are never at their end; OSError as `open` does."""
+    return open(_opened(path)[0], "rb")
+
+
+def listing(folder: Path | str, hidden: bool = False) -> list[os.DirEntry[str]]:
+    """What a folder holds; nothing if there is none. Hidden names are not told unless asked for."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if hidden or not entry.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+
+
+def _opened(path: Path | str) -> tuple[int, int]:
+    """A descriptor of a file, and its bytes."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
         raise StoreError(f"{path}: expected a file, found a link") from None
-    kind = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(kind):
-        return open(descriptor, "rb")
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode):
+        return descriptor, found.st_size
     os.close(descriptor)
-    if stat.S_ISDIR(kind):
+    if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     raise StoreError(f"{path}: expected a file, found a pipe or device")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grid.artifact import ArtifactError, StrayError, check
-from grid.confine import refuse_links
+from grid.confine import listing, refuse_links
 from grid.errors import StoreError
 from grid.graph import Graph, StageId
 from grid.store import Store
@@ -61,9 +61,9 @@ def set_aside(graph: Graph, store: Store, say: Callable[[str], None]) -> list[Da
     return found
 
 
-def kept_aside(attempts: Path) -> list[Path]:
-    """What was taken away of one artifact: folders beside its attempts."""
-    return sorted(attempts.glob(f"{_NAME}[0-9]*"))
+def is_kept_aside(name: str) -> bool:
+    """Whether a folder beside the attempts of an artifact is what was taken away of it."""
+    return name.startswith(_NAME)
 
 
 def _looked_at(store: Store, id: StageId) -> Damage | None:
@@ -98,7 +98,8 @@ def _taken(store: Store, id: StageId, place: Path, fault: ArtifactError) -> Dama
     parent = store.root / "attempts" / id[0] / id[1]
     refuse_links(store.root, parent)
     parent.mkdir(parents=True, exist_ok=True)
-    target = parent / f"{_NAME}{len(kept_aside(parent)) + 1}"
+    before = sum(is_kept_aside(entry.name) for entry in listing(parent))
+    target = parent / f"{_NAME}{before + 1}"
     strays = isinstance(fault, StrayError)
     if isinstance(fault, StrayError):
         for name in fault.strays:

@@ -12,15 +12,14 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grid import lease
 from grid.artifact import MANIFEST
-from grid.confine import read_file, refuse_links
-from grid.damage import kept_aside
+from grid.confine import listing, read_file, refuse_links
+from grid.damage import is_kept_aside
 from grid.errors import StoreError
 from grid.graph import StageId
 from grid.store import Store
@@ -32,17 +31,28 @@ if TYPE_CHECKING:
 ARTIFACT, ATTEMPT, WORK, LEFTOVER = "artifact", "attempt", "work", "leftover"
 RUNNING, YOUNG, LATEST = "it is being worked on", "it is young", "its log is the latest"
 _DAY = 86_400.0
+_BLOCK = 512
+"""Bytes of what the system counts a file's blocks in, on every file system."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Item:
     """One folder of a store. `kept` says why it stays; empty if nothing speaks for it."""
 
     kind: str
     id: StageId
-    path: Path
+    place: str
     bytes: int
+    """That its files take on the disk."""
+    changed: float
+    """When any of it was last changed; just now if it is in motion."""
+    latest: bool = True
+    """Of an attempt: whether there is none after it."""
     kept: str = ""
+
+    @property
+    def path(self) -> Path:
+        return Path(self.place)
 
 
 @dataclass(kw_only=True)
@@ -65,15 +75,17 @@ def survey(store: Store, wanted: Mapping[str, set[StageId]], *, keep_days: float
     busy = _busy(store)
     oldest = time.time() - keep_days * _DAY
     result = Survey()
-    for item in _folders(store):
-        running = item.id in busy and (item.kind != ATTEMPT or _is_latest(store, item))
-        if running:
+    there: set[StageId] = set()
+    for item in _folders(store):  # artifacts come before attempts
+        if item.kind == ARTIFACT:
+            there.add(item.id)
+        if item.id in busy and item.latest:
             item.kept = RUNNING
         elif item.id in owners and item.kind in (ARTIFACT, WORK):
             item.kept = ", ".join(owners[item.id])
-        elif item.kind == ATTEMPT and not store.has(*item.id) and item.id in owners:
-            item.kept = LATEST if _is_latest(store, item) else ""
-        if not item.kept and _changed(item.path) > oldest:
+        elif item.id in owners and item.kind == ATTEMPT and item.id not in there:
+            item.kept = LATEST if item.latest else ""
+        if not item.kept and item.changed > oldest:
             item.kept = YOUNG
         result.items.append(item)
     return result
@@ -150,40 +162,70 @@ def unlisted(folders: Sequence[Path]) -> StoreError:
 
 
 def _folders(store: Store) -> Iterator[Item]:
+    """Each folder with one listing of it: there may be a million files."""
+
+    def item(kind: str, id: StageId, entry: os.DirEntry[str], latest: bool = True) -> Item:
+        size, changed = measure(entry.path)
+        return Item(kind=kind, id=id, place=entry.path, bytes=size, changed=changed, latest=latest)
+
     for stage in _stages(store, "artifacts"):
-        for group in _inside(store, store.root / "artifacts" / stage):
-            for path in _inside(store, group):
-                kind = LEFTOVER if path.name.startswith(".") else ARTIFACT
-                key = path.name.removeprefix(".").partition("~")[0]
-                yield Item(kind=kind, id=(stage, key), path=path, bytes=measure(path))
+        for group in _inside(store, stage.path):
+            for entry in _inside(store, group.path):
+                kind = LEFTOVER if entry.name.startswith(".") else ARTIFACT
+                key = entry.name.removeprefix(".").partition("~")[0]
+                yield item(kind, (stage.name, key), entry)
     for stage in _stages(store, "work"):
-        for path in _inside(store, store.root / "work" / stage):
-            if not path.name.endswith(".lease"):
-                yield Item(kind=WORK, id=(stage, path.name), path=path, bytes=measure(path))
+        for entry in _inside(store, stage.path):
+            if not entry.name.endswith(".lease"):
+                yield item(WORK, (stage.name, entry.name), entry)
     for stage in _stages(store, "attempts"):
-        for parent in _inside(store, store.root / "attempts" / stage):
-            for path in [*store.attempts(stage, parent.name), *kept_aside(parent)]:
-                yield Item(kind=ATTEMPT, id=(stage, parent.name), path=path, bytes=measure(path))
+        for parent in _inside(store, stage.path):
+            found = _inside(store, parent.path)
+            attempts = [each for each in found if each.name.isdigit()]
+            newest = max((int(each.name) for each in attempts), default=0)
+            for entry in attempts:
+                yield item(ATTEMPT, (stage.name, parent.name), entry, int(entry.name) == newest)
+            for entry in (each for each in found if is_kept_aside(each.name)):
+                yield item(ATTEMPT, (stage.name, parent.name), entry, latest=False)
 
 
-def measure(folder: Path) -> int:
-    """Bytes that a folder's files take on the disk, without what is removed meanwhile."""
-    total = 0
-    for path, _, files in os.walk(folder):
-        for name in [".", *files]:
-            with suppress(FileNotFoundError):
-                total += os.lstat(os.path.join(path, name)).st_blocks * 512
-    return total
+def measure(folder: Path | str) -> tuple[int, float]:
+    """Bytes that a folder and all below it take on the disk, and when any of it last changed.
+
+    What is removed meanwhile has no bytes, and was changed just now.
+    """
+    total, changed = 0, 0.0
+    folders = [os.fspath(folder)]
+    while folders:
+        at = folders.pop()
+        try:
+            own = os.lstat(at)
+            blocks, times = own.st_blocks, [own.st_mtime]
+            with os.scandir(at) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                        continue
+                    found = entry.stat(follow_symlinks=False)
+                    blocks += found.st_blocks
+                    if entry.name != MANIFEST:  # its time is that of the last check
+                        times.append(found.st_mtime)
+        except FileNotFoundError:
+            changed = time.time()
+            continue
+        total += _BLOCK * blocks
+        changed = max(changed, *times)
+    return total, changed
 
 
 def _busy(store: Store) -> set[StageId]:
     """The stages that are being worked on, and the inputs that they read."""
     busy: set[StageId] = set()
     for stage in _stages(store, "work"):
-        for folder in sorted((store.root / "work" / stage).glob("*.lease")):
-            if not lease.held(folder):
+        for folder in _inside(store, stage.path):
+            if not folder.name.endswith(".lease") or not lease.held(Path(folder.path)):
                 continue
-            id = (stage, folder.name.removesuffix(".lease"))
+            id = (stage.name, folder.name.removesuffix(".lease"))
             busy.add(id)
             for attempt in store.attempts(*id)[-1:]:
                 busy.update(_inputs(attempt))
@@ -201,24 +243,6 @@ def _inputs(attempt: Path) -> Iterator[StageId]:
         ) from None
 
 
-def _is_latest(store: Store, item: Item) -> bool:
-    return store.attempts(*item.id)[-1:] == [item.path]
-
-
-def _changed(folder: Path) -> float:
-    """When a folder or a file directly in it was last changed; just now if it is in motion."""
-    try:
-        times = [folder.stat().st_mtime]
-        times += [
-            entry.stat(follow_symlinks=False).st_mtime
-            for entry in os.scandir(folder)
-            if entry.name != MANIFEST  # its time is that of the last check
-        ]
-    except FileNotFoundError:
-        return time.time()
-    return max(times)
-
-
 def _remove(item: Item) -> None:
     """First out of its place, so that nobody finds half of it."""
     if not item.path.exists():
@@ -232,16 +256,16 @@ def _remove(item: Item) -> None:
         item.path.parent.rmdir()
 
 
-def _stages(store: Store, kind: str) -> list[str]:
+def _stages(store: Store, kind: str) -> list[os.DirEntry[str]]:
     """The kinds of stage that have a folder below one of the store's."""
-    folder = store.root / kind
-    return [path.name for path in _inside(store, folder)] if folder.is_dir() else []
+    refuse_links(store.root, store.root / kind)
+    return _inside(store, store.root / kind)
 
 
-def _inside(store: Store, folder: Path) -> list[Path]:
-    """What a folder of the store holds. Raises StoreError for links: they lead out of it."""
-    refuse_links(store.root, folder)
-    found = sorted(folder.iterdir())
-    for path in found:
-        refuse_links(folder, path)
+def _inside(store: Store, folder: Path | str) -> list[os.DirEntry[str]]:
+    """What a folder of the store holds, by name. Raises StoreError for links: they lead out."""
+    found = sorted(listing(folder, hidden=True), key=lambda entry: entry.name)
+    for entry in found:
+        if entry.is_symlink():  # known from the listing
+            refuse_links(store.root, Path(entry.path))
     return found

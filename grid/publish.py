@@ -41,14 +41,19 @@ def publish(
                 f"the output has a file {name}, which is a name that the store keeps for itself: "
                 "write it under another name, or into a folder below the output"
             )
-    write_json(temporary / CONFIG, dict(config))
+    write_records(temporary, config=config, manifest=manifest)
+    return commit(temporary, place, held)
+
+
+def write_records(folder: Path, *, config: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
+    """Adds config.json, and manifest.json with the size and checksum of every file."""
+    write_json(folder / CONFIG, dict(config))
     files = {
         name: {"bytes": path.stat().st_size, "sha256": _checksum(path)}
-        for name, path in sorted(_files(temporary))
+        for name, path in sorted(_files(folder))
     }
     # Last, for what is written to after it has been changed.
-    (temporary / MANIFEST).write_text(manifest_text({**manifest, "files": files}), encoding="utf-8")
-    return commit(temporary, place, held)
+    (folder / MANIFEST).write_text(manifest_text({**manifest, "files": files}), encoding="utf-8")
 
 
 def commit(temporary: Path, place: Path, held: Lease) -> bool:

@@ -7,14 +7,12 @@ language at the end; at a milestone these are not known.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from grid.artifact import MANIFEST, content
 from grid.cell import Cell, solved_columns
 from grid.confine import read_file
 from grid.errors import StoreError, StudyError
@@ -22,8 +20,7 @@ from grid.planned import FILE as PLANNED
 from grid.planned import planned
 from grid.provenance import FILE as ARTIFACTS
 from grid.provenance import provenance
-from grid.score_types import typed
-from grid.store import Store
+from grid.scores import COLUMNS, WRONG, Scores
 from grid.study_files import (
     CHECKSUMS,
     DESCRIPTION,
@@ -34,13 +31,10 @@ from grid.task_results import with_selected
 from grid.template import Coordinate
 
 if TYPE_CHECKING:
-    from grid.graph import Graph, StageId
+    from grid.graph import Graph
     from grid.study import Study
 
 RESULTS, PLAN = "results.parquet", "plan.parquet"
-ALL = "all"
-"""Stands for the languages of training where there are several."""
-
 _BEFORE: dict[str, type[pl.DataType]] = {
     "study": pl.String,
     "scale": pl.String,
@@ -50,24 +44,10 @@ _BEFORE: dict[str, type[pl.DataType]] = {
 }
 _AFTER: dict[str, type[pl.DataType]] = {
     "n_languages": pl.Int64,
-    "task": pl.String,
-    "regime": pl.String,
-    "train_language": pl.String,
-    "finetuning_seed": pl.Int64,
-    "milestone": pl.Int64,
-    "split": pl.String,
-    "metric": pl.String,
-    "language": pl.String,
-    "value": pl.Float64,
-    "n": pl.Int64,
-    "seen": pl.Boolean,
-    "tokens_seen": pl.Int64,
-    "epochs_seen": pl.Float64,
-    "updates": pl.Int64,
+    **COLUMNS,
     "source": pl.String,
     "profile": pl.String,
     "synthetic": pl.Boolean,
-    "selected": pl.Boolean,
 }
 
 
@@ -78,39 +58,66 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
     """
     store = study.open_store()
     published = {stage: store.published(stage) for stage in {name for name, _ in graph.stages}}
-    rows: list[dict[str, Any]] = []
-    for block, cells in study.expansion.members.items():
-        for cell in (cell for cell in cells if cell.id in graph.cells):
-            roles = graph.cells[cell.id].items()
-            there = {role: id for role, id in roles if id[1] in published[id[0]]}
-            shared = {
-                "study": study.name,
-                "scale": study.scale,
-                "block": block,
-                "cell": cell.id,
-                **_of_cell(cell),
-            }
-            try:
-                rows += [
-                    {**shared, **typed(score, _AFTER)}
-                    for score in _scores(store, cell, graph, there)
-                ]
-            except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-                raise StoreError(
-                    f"store {store.root}: an artifact of the cell {cell.id} does not hold what it "
-                    f"should ({error!r}). This tells which are damaged: python -m grid verify"
-                ) from None
-    schema: dict[str, type[pl.DataType]] = {
-        **_BEFORE,
-        **{path: _column_type(cell.coordinates[path] for cell in study.cells)
-           for path in study.paths},
-        **_AFTER,
-    }  # fmt: skip
-    for path in study.paths:
-        if schema[path] == pl.String:
-            for row in rows:
-                row[path] = None if row[path] is None else str(row[path])
-    return with_selected(pl.DataFrame(rows, schema=schema).drop("selected"))
+    scores = Scores(store)
+    ends = [0]
+    cells = [cell for cell in study.cells if cell.id in graph.cells]
+    for cell in cells:
+        roles = graph.cells[cell.id].items()
+        there = {role: id for role, id in roles if id[1] in published[id[0]]}
+        try:
+            scores.add(cell, graph, there)
+        except WRONG as error:
+            raise StoreError(
+                f"store {store.root}: an artifact of the cell {cell.id} does not hold what it "
+                f"should ({error!r}). This tells which are damaged: python -m grid verify"
+            ) from None
+        ends.append(scores.height)
+    places = {cell.id: place for place, cell in enumerate(cells)}
+    members = [
+        (block, places[cell.id])
+        for block, of_block in study.expansion.members.items()
+        for cell in of_block
+        if cell.id in places
+    ]
+    at = [place for _, place in members]
+    rows = (
+        pl.DataFrame({"block": [block for block, _ in members]}, schema={"block": pl.String})
+        .hstack(_of_cells(study, cells)[at])
+        .with_columns(
+            pl.Series("_first", [ends[place] for place in at], dtype=pl.Int64),
+            pl.Series("_end", [ends[place + 1] for place in at], dtype=pl.Int64),
+        )
+        .filter(pl.col("_end") > pl.col("_first"))
+        .with_columns(_row=pl.int_ranges("_first", "_end"))
+        .explode("_row")
+    )
+    frame = pl.concat([rows, scores.frame()[rows["_row"]]], how="horizontal")
+    schema = {**_BEFORE, **dict.fromkeys(study.paths), **_AFTER}
+    return with_selected(
+        frame.with_columns(
+            study=pl.lit(study.name),
+            scale=pl.lit(study.scale),
+            synthetic=pl.coalesce("generated", "synthetic"),
+        ).select(name for name in schema if name != "generated")
+    )
+
+
+def _of_cells(study: "Study", cells: Sequence[Cell]) -> pl.DataFrame:
+    """The columns that depend on the cell, one row for each."""
+    corpora = [cell.config.corpus for cell in cells]
+    columns: dict[str, Any] = {
+        "cell": [cell.id for cell in cells],
+        "seed": [cell.seed for cell in cells],
+        "n_languages": [len(cell.config.languages) for cell in cells],
+        "source": [corpus.source for corpus in corpora],
+        "profile": [
+            corpus.synthetic.profile if corpus.source == "synthetic" else None for corpus in corpora
+        ],
+        "synthetic": [corpus.source == "synthetic" for corpus in corpora],
+    }
+    types = {**_BEFORE, **_AFTER}
+    frame = pl.DataFrame(columns, schema={name: types[name] for name in columns})
+    return frame.with_columns(_axis(path, cells, study.cells) for path in study.paths)
 
 
 def refuse_foreign(study: "Study") -> None:
@@ -180,118 +187,20 @@ def plan_frame(study: "Study") -> pl.DataFrame:
         "seed": [cell.seed for cell in cells],
     }
     for path in study.paths:
-        values: list[Coordinate] = [cell.coordinates[path] for cell in cells]
-        kind = _column_type(values)
-        if kind == pl.String:
-            values = [None if value is None else str(value) for value in values]
-        columns[path] = pl.Series(path, values, dtype=kind, strict=False)
+        columns[path] = _axis(path, cells, cells)
     columns["n_languages"] = [len(cell.config.languages) for cell in cells]
     for name, solved in solved_columns(cells).items():
         columns[name] = pl.Series(name, solved, dtype=pl.Float64)
     return pl.DataFrame(columns)
 
 
-def _of_cell(cell: Cell) -> dict[str, Any]:
-    corpus = cell.config.corpus
-    synthetic = corpus.source == "synthetic"
-    return {
-        "seed": cell.seed,
-        **cell.coordinates,
-        "n_languages": len(cell.config.languages),
-        "source": corpus.source,
-        "profile": corpus.synthetic.profile if synthetic else None,
-        "synthetic": synthetic,
-    }
-
-
-def _scores(
-    store: Store, cell: Cell, graph: "Graph", there: Mapping[str, "StageId"]
-) -> Iterable[dict[str, Any]]:
-    """What the finished stages of one cell say, as the columns that depend on the score."""
-    exposure: dict[str, Any] = {"languages": {}}
-    updates: dict[str, Any] = {}
-    if "pretraining" in there:
-        exposure = _payload(store, there["pretraining"], "exposure.json")
-        updates = {"updates": exposure["updates"]}
-        total = {**updates, "task": "pretraining", "tokens_seen": exposure["tokens"]}
-        yield {**total, "metric": "tokens", "value": float(exposure["tokens"])}
-        size = _corpus_tokens(exposure["languages"])
-        if size is not None:
-            yield {**total, "metric": "corpus_tokens", "value": size}
-        loss = _final_loss(_payload(store, there["pretraining"], "curve.json"))
-        if loss is not None:
-            yield {**total, "metric": "final_loss", "value": loss}
-    elif "pretraining" in graph.cells[cell.id]:
-        return
-    for role, id in there.items():
-        if role.split("/")[0] not in ("evaluation", "finetuning", "retrieval", "command"):
-            continue
-        stage = graph.stages[id].config
-        which = _which(stage)
-        task = cell.config.tasks.get(getattr(stage, "task", ""))
-        generated = {"synthetic": True} if task and task.source == "synthetic" else {}
-        for score in _payload(store, id, "scores.json"):
-            trained = bool(updates) and which["milestone"] is None
-            yield {
-                **updates,
-                **generated,
-                **which,
-                **{name: score[name] for name in ("task", "metric", "language", "value", "n")},
-                "split": score.get("split", "test"),
-                "seen": score["seen"],
-                **_exposure(exposure["languages"], score["language"], trained=trained),
-            }
-
-
-def _which(stage: Any) -> dict[str, Any]:
-    """Which of a task's models a stage is, as the columns that tell it from the others."""
-    trained = getattr(stage, "train_languages", [])
-    return {
-        "regime": getattr(stage, "regime", None),
-        "train_language": ALL if len(trained) > 1 else next(iter(trained), None),
-        "finetuning_seed": stage.seed if trained else None,
-        "milestone": getattr(stage, "milestone", None),
-    }
-
-
-def _exposure(
-    languages: Mapping[str, Any], language: str | None, *, trained: bool
-) -> dict[str, Any]:
-    """Tokens and epochs that the built-in pretraining has seen of a language."""
-    if not trained or language is None:
-        return {}
-    seen = languages.get(language, {"tokens": 0, "epochs": 0.0})
-    return {"tokens_seen": seen["tokens"], "epochs_seen": seen["epochs"]}
-
-
-def _corpus_tokens(languages: Mapping[str, Any]) -> float | None:
-    """Tokens of all corpora that were trained on; None if a language was never drawn."""
-    seen = languages.values()
-    if not all(each["epochs"] for each in seen):
-        return None
-    return float(round(sum(each["tokens"] / each["epochs"] for each in seen)))
-
-
-def _final_loss(curve: Any) -> float | None:
-    """The last loss, in nats a masked token; None if there was no update."""
-    return float(curve[-1][1]) if curve else None
-
-
-def _payload(store: Store, id: "StageId", name: str) -> Any:
-    """What one JSON file of an artifact says."""
-    place = store.path(*id)
-    try:
-        return _read(place / name, (place / MANIFEST).stat().st_mtime_ns)
-    except (OSError, ValueError, RecursionError, StoreError) as error:
-        raise StoreError(
-            f"{place / name}: the artifact is damaged ({error}): `run` computes it anew"
-        ) from None
-
-
-@cache
-def _read(path: Path, changed: int) -> Any:
-    """Read once, for several blocks may have the cell. changed: the time of its manifest."""
-    return json.loads(content(path.parent, path.name))
+def _axis(path: str, cells: Sequence[Cell], every: Sequence[Cell]) -> pl.Series:
+    """The coordinates of cells on one axis, of a type that holds those of every cell."""
+    kind = _column_type(cell.coordinates[path] for cell in every)
+    values = [cell.coordinates[path] for cell in cells]
+    if kind == pl.String:
+        values = [None if value is None else str(value) for value in values]
+    return pl.Series(path, values, dtype=kind, strict=False)
 
 
 def _column_type(values: Iterable[Coordinate]) -> type[pl.DataType]:

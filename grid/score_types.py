@@ -1,29 +1,38 @@
-"""What a stage's scores may hold: an artifact is data, and may come from somebody else."""
+"""What a column of scores may hold: an artifact is data, and may come from somebody else."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from types import NoneType
 from typing import Any
 
 import polars as pl
 
-_LEGAL: dict[type[pl.DataType], tuple[type, ...]] = {
-    pl.String: (str,),
-    pl.Boolean: (bool,),
-    pl.Int64: (int,),
-    pl.Float64: (float, int),
+_LEGAL: dict[type[pl.DataType], frozenset[type]] = {
+    pl.String: frozenset({str, NoneType}),
+    pl.Boolean: frozenset({bool, NoneType}),
+    pl.Int64: frozenset({int, NoneType}),
+    pl.Float64: frozenset({float, int, NoneType}),
 }
 _LARGEST = 1 << 63
 _SHOWN = 80
 
 
-def typed(score: dict[str, Any], columns: Mapping[str, type[pl.DataType]]) -> dict[str, Any]:
-    """The same row, whose every value is of its column's type or null. Raises TypeError."""
-    for name, value in score.items():
-        legal = value is None or type(value) in _LEGAL[columns[name]]
-        if not legal or (type(value) is int and abs(value) >= _LARGEST) or _no_text(value):
-            raise TypeError(f"{name}: {str(value)[:_SHOWN]!r} of type {type(value).__name__}")
-    return score
+def require_type(name: str, kind: type[pl.DataType], values: Sequence[Any]) -> None:
+    """Raises TypeError for a value that is not of its column's type, nor null."""
+    legal = _LEGAL[kind]
+    kinds = set(map(type, values))
+    if kinds <= legal and int not in kinds and not (str in kinds and _has_no_text(values)):
+        return
+    for value in values:
+        large = type(value) is int and abs(value) >= _LARGEST
+        if type(value) not in legal or large or _has_no_text([value]):
+            told = f"{str(value)[:_SHOWN]!r} of type {type(value).__name__}"
+            raise TypeError(f"{name}: {told}")
 
 
-def _no_text(value: Any) -> bool:
-    """Whether it holds half a surrogate pair, which JSON's escapes can spell."""
-    return type(value) is str and value != value.encode("utf-8", "ignore").decode()
+def _has_no_text(values: Sequence[Any]) -> bool:
+    """Whether one holds half a surrogate pair, which JSON's escapes can spell."""
+    try:
+        "".join(value for value in values if type(value) is str).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -95,4 +95,4 @@ def _collected(folder: Path) -> set[str]:
 
     if not (folder / RESULTS).is_file():
         return set()
-    return set(read_frame(folder / RESULTS)["cell"].unique())
+    return set(read_frame(folder / RESULTS, ["cell"])["cell"].unique())

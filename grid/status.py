@@ -256,7 +256,7 @@ def attempted(store: "Store", ids: Collection[StageId]) -> set[StageId]:
 def outcome_of(attempt: Path) -> dict[str, Any] | None:
     """An attempt's outcome.json; None if it has not written one yet, or was killed."""
     try:
-        outcome = json.loads(read_file(attempt / "outcome.json"))
+        outcome = json.loads(read_file(os.path.join(attempt, "outcome.json")))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(outcome, dict):

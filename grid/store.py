@@ -26,7 +26,7 @@ from typing import Any
 
 from grid import checksums, lease
 from grid.artifact import CONFIG, MANIFEST, content, read_manifest
-from grid.confine import refuse_bytes, refuse_links, require_names
+from grid.confine import listing, refuse_bytes, refuse_links, require_names
 from grid.errors import StoreError
 from grid.manifest import fault_of
 from grid.publish import discard, publish, write_json
@@ -86,7 +86,7 @@ class Store:
     def path(self, stage: str, key: str) -> Path:
         """The folder of an artifact, whether or not it is there."""
         require_names(self.root, stage, key)
-        return self.root / "artifacts" / stage / key.rpartition("-")[2][:2] / key
+        return self.root.joinpath("artifacts", stage, key.rpartition("-")[2][:2], key)
 
     def published(self, stage: str) -> set[str]:
         """The keys of all artifacts of a stage, by one listing."""
@@ -95,9 +95,9 @@ class Store:
         folder = self.root / "artifacts" / stage
         refuse_links(self.root, folder)
         with self._errors("listing its artifacts"):
-            for group in _listing(folder):
+            for group in listing(folder):
                 self._refuse_link(group)
-                for entry in _listing(Path(group.path)):
+                for entry in listing(group.path):
                     self._refuse_link(entry)
                     if entry.name.rpartition("-")[2][:2] == group.name:
                         keys.add(entry.name)
@@ -145,7 +145,7 @@ class Store:
 
     def attempts(self, stage: str, key: str) -> list[Path]:
         """The attempts at a stage, oldest first."""
-        folder = self.root / "attempts" / stage / key
+        folder = self.root.joinpath("attempts", stage, key)
         return [folder / str(number) for number in _numbers(folder)]
 
     def new_attempt(self, stage: str, key: str, job: Mapping[str, Any]) -> Path:
@@ -255,9 +255,9 @@ class Store:
 
     def _clean(self) -> None:
         refuse_links(self.root, self.root / "work")
-        for stage in _listing(self.root / "work"):
+        for stage in listing(self.root / "work"):
             self._refuse_link(stage)
-            for entry in _listing(Path(stage.path)):
+            for entry in listing(stage.path):
                 if not entry.name.endswith(".lease"):
                     continue
                 self._refuse_link(entry)
@@ -285,7 +285,7 @@ class Store:
 
     def _leftovers(self, stage: str, key: str) -> list[Path]:
         """The temporary folders of an artifact."""
-        entries = _listing(self.path(stage, key).parent, hidden=True)
+        entries = listing(self.path(stage, key).parent, hidden=True)
         return [Path(entry.path) for entry in entries if entry.name.startswith(f".{key}~")]
 
     def _refuse_link(self, entry: os.DirEntry[str]) -> None:
@@ -312,13 +312,5 @@ def has_secrets(command: Mapping[str, Any] | None) -> bool:
     return command is not None and bool(command["environment"])
 
 
-def _listing(folder: Path, hidden: bool = False) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return [entry for entry in entries if hidden or not entry.name.startswith(".")]
-    except FileNotFoundError:
-        return []
-
-
 def _numbers(folder: Path) -> list[int]:
-    return sorted(int(entry.name) for entry in _listing(folder) if entry.name.isdigit())
+    return sorted(int(entry.name) for entry in listing(folder) if entry.name.isdigit())

@@ -69,11 +69,14 @@ def write_frame(frame: pl.DataFrame, path: Path) -> str:
     return hashlib.sha256(stream.getvalue()).hexdigest()
 
 
-def read_frame(path: Path) -> pl.DataFrame:
-    """A results or plan file of a study. Raises StoreError if it is not what was written."""
+def read_frame(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """A results or plan file of a study, or some of its columns.
+
+    Raises StoreError if it is not what was written.
+    """
     try:
         content = _checked(path)
-        return pl.read_parquet(io.BytesIO(content))
+        return pl.read_parquet(io.BytesIO(content), columns=columns)
     except UNREADABLE as error:
         raise StoreError(
             f"{path}: cannot be read: {error}. Run the study again: it writes the file anew"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from grid.task_results import headline
+from grid.task_results import MODEL, headline
 from model.tasks.catalogue import TASKS
 
 SEVEN = ("en", "fr", "de", "ru", "zh", "sw", "ur")
@@ -23,7 +23,8 @@ def summary(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
     keys = ["block", *paths]
     if "n_languages" not in keys:
         keys.append("n_languages")
-    frame = headline(frame)
+    needed = (*keys, "cell", "task", *MODEL, "metric", "language", "value", "updates")
+    frame = headline(frame.select(name for name in frame.columns if name in needed))
     scored = set(frame["language"].drop_nulls().unique().to_list())
     every = SEVEN if set(SEVEN) <= scored else tuple(sorted(scored))
     means = [

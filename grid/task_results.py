@@ -15,7 +15,7 @@ from model.tasks.catalogue import TASKS
 
 AVERAGE, SEEN, UNSEEN = "average", "average, seen", "average, unseen"
 """Rows of a table besides its languages'."""
-_MODEL = ("regime", "finetuning_seed", "milestone", "split")
+MODEL = ("regime", "finetuning_seed", "milestone", "split")
 """Columns that a results frame of an older version may lack."""
 
 
@@ -25,7 +25,7 @@ def headline(frame: pl.DataFrame) -> pl.DataFrame:
     Of tasks these are the zero-shot ones on the test set from the end of pretraining, means over
     the seeds of fine-tuning.
     """
-    if not set(_MODEL) <= set(frame.columns):
+    if not set(MODEL) <= set(frame.columns):
         return frame
     kept = frame.filter(
         pl.col("milestone").is_null()
@@ -60,14 +60,16 @@ def with_selected(frame: pl.DataFrame) -> pl.DataFrame:
         .with_columns(_at=pl.col("milestone").fill_null(pl.col("updates")))
         .sort("value", "_at", descending=[True, False])
     )
-    best = validated.group_by(keys).agg(
-        pl.first("_at").alias("_best"), pl.len().alias("_candidates")
+    best = (
+        validated.group_by(keys)
+        .agg(pl.first("_at").alias("_best"), pl.len().alias("_candidates"))
+        .filter(pl.col("_candidates") > 1)
     )
+    if best.is_empty():
+        return frame.with_columns(selected=pl.lit(None, pl.Boolean))
     joined = frame.join(best, on=keys, how="left", maintain_order="left")
     chosen = pl.col("milestone").fill_null(pl.col("updates")) == pl.col("_best")
-    return joined.with_columns(selected=pl.when(pl.col("_candidates") > 1).then(chosen)).drop(
-        "_best", "_candidates"
-    )
+    return joined.with_columns(selected=chosen).drop("_best", "_candidates")
 
 
 def by_language(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:

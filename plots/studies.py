@@ -16,7 +16,7 @@ from grid.confine import read_file, refuse_links_below
 from grid.errors import StoreError
 from grid.planned import FILE as PLANNED
 from grid.provenance import FILE as PROVENANCE
-from grid.score_types import typed
+from grid.score_types import require_type
 from grid.store import Store
 from grid.study_files import read_frame
 from plots.errors import FigureError
@@ -100,17 +100,16 @@ class StudyOutput:
         rows = []
         for cell, payload in self._payloads(stage, name):
             try:
-                found = [
-                    typed(dict(zip(schema, (cell, *each), strict=True)), schema)
-                    for each in rows_of(payload)
-                ]
+                found = [(cell, *each) for each in rows_of(payload)]
+                for place, (column, kind) in enumerate(schema.items()):
+                    require_type(column, kind, [row[place] for row in found])
             except (LookupError, TypeError, ValueError) as error:
                 raise FigureError(
                     f"{name} of {stage} in the cell {cell} does not hold what it should "
                     f"({error!r}): `python -m grid verify` finds which are damaged"
                 ) from None
             rows += found
-        return polars.DataFrame(rows, schema=schema)
+        return polars.DataFrame(rows, schema=schema, orient="row")
 
     def _payloads(self, stage: str, name: str) -> Iterator[tuple[str, Any]]:
         """The JSON `name` of every finished artifact of a stage, with the cell it belongs to."""

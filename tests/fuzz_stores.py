@@ -54,6 +54,7 @@ def _load(folder: Path) -> Study:
 
 def _verify(folder: Path) -> None:
     verify_store(_load(folder).open_store())
+    verify_store(_load(folder).open_store(), quick=True)
 
 
 def _adopt(folder: Path) -> None:
@@ -72,7 +73,6 @@ def _plan(folder: Path) -> None:
 
 
 def _results(folder: Path) -> None:
-    results._read.cache_clear()
     study = _load(folder)
     results.publish(study, study.graph())
 
@@ -97,7 +97,6 @@ def _prune(folder: Path) -> None:
 
 
 def _export(folder: Path) -> None:
-    results._read.cache_clear()
     study = _load(folder)
     try:
         export(study, study.cells[0], folder / "exported")
@@ -106,7 +105,6 @@ def _export(folder: Path) -> None:
 
 
 def _report(folder: Path) -> None:
-    results._read.cache_clear()
     write(gather(_load(folder), ()))
 
 

@@ -10,7 +10,7 @@ import pytest
 import grid
 from grid import results, study_files
 from grid.errors import StoreError
-from grid.score_types import typed
+from grid.score_types import require_type
 from plots.errors import FigureError
 from plots.studies import StudyOutput
 from tests.fuzz_stores import fuzz
@@ -53,7 +53,6 @@ def test_scores_that_are_none(folder: Path, name: str, value: object, what: str)
     for each in files:
         each.write_text(json.dumps(rows))
         sign(each.parent)
-    results._read.cache_clear()
     try:
         study = grid.load(folder / "every.yaml", store=folder / "runs", site=folder / "grid.yaml")
         graph = study.graph()
@@ -66,7 +65,6 @@ def test_scores_that_are_none(folder: Path, name: str, value: object, what: str)
         for each, content in contents.items():
             each.write_bytes(content)
             sign(each.parent)
-        results._read.cache_clear()
 
 
 def loaded(folder: Path) -> grid.study.Study:
@@ -75,10 +73,9 @@ def loaded(folder: Path) -> grid.study.Study:
 
 @pytest.mark.parametrize("text", ["en\ud800", "\udfff"])
 def test_a_score_is_text_that_a_file_can_hold(text: str) -> None:
-    columns = {"language": polars.String}
-    assert typed({"language": "עברית e\u0301 \u202e"}, columns)
+    require_type("language", polars.String, ["עברית e\u0301 \u202e", None])
     with pytest.raises(TypeError, match="language"):
-        typed({"language": text}, columns)
+        require_type("language", polars.String, ["en", text])
 
 
 MANIFESTS = [

@@ -4,7 +4,9 @@ Wall seconds of pretraining stages, as their manifests have them. Short runs are
 mostly their own start, and what else the machine did then says nothing about long ones.
 """
 
+import heapq
 import json
+import os
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ from grid.budget.calibration import Calibration
 from grid.budget.devices import Device
 from grid.budget.memory import Shape
 from grid.budget.time import start_seconds, update_seconds
-from grid.confine import read_file
+from grid.confine import listing, read_file
 from grid.errors import StoreError
 from grid.manifest import fault_of
 from grid.typed import recorded
@@ -57,9 +59,10 @@ def correction(store: "Store", device: Device, calibration: Calibration) -> Corr
 
 def _finished(store: "Store") -> Iterator[tuple[Any, dict[str, Any], int]]:
     """Configuration, manifest and embedding rows of the newest finished pretrainings."""
-    folder = store.root / "artifacts" / "pretraining"
-    artifacts = sorted(folder.glob("*/*/manifest.json"), key=_changed, reverse=True)
-    for path in artifacts[:_READ]:
+    groups = [each for each in listing(store.root / "artifacts" / "pretraining") if each.is_dir()]
+    artifacts = (entry for group in groups for entry in listing(group.path))
+    for artifact in heapq.nlargest(_READ, artifacts, key=_published):
+        path = Path(artifact.path) / "manifest.json"
         try:
             manifest, written, facts, exposure = (
                 json.loads(read_file(path.with_name(f"{name}.json")))
@@ -80,8 +83,8 @@ def _finished(store: "Store") -> Iterator[tuple[Any, dict[str, Any], int]]:
         yield replace(config, pretraining=recipe), manifest, rows
 
 
-def _changed(path: Path) -> float:
-    return path.stat().st_mtime
+def _published(artifact: os.DirEntry[str]) -> float:
+    return artifact.stat(follow_symlinks=False).st_mtime
 
 
 def _predicted(

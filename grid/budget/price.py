@@ -1,7 +1,7 @@
 """What one cell comes to: counts, layout, seconds. The device and its calibration are given."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
 
 from grid import sizes
@@ -18,6 +18,8 @@ from model.text.sampling import probabilities
 from model.training.schedule import total_updates
 
 _COPIES = (2, 4, 8, 16, 32, 64)
+_WITHOUT_PRICE = ("seed", "milestone")
+"""Fields of stages that measure an encoder, at whatever value for the same price."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,16 +68,17 @@ class Pricer:
         self.calibration = calibration
         self.factor = factor
         self._known: dict[tuple[object, ...], Price] = {}
-        self._measured: dict[tuple[int, int], tuple[Price, Any, Measuring]] = {}
+        self._measured: dict[tuple[object, ...], tuple[Price, Measuring]] = {}
         self._shares: dict[tuple[object, ...], dict[str, float]] = {}
+        self._values: dict[int, tuple[object, tuple[object, ...]]] = {}
 
     def price(self, config: CellConfig) -> Price:
         """What a cell comes to; the same for every seed."""
         encoder, recipe = config.encoder, config.pretraining
         updates = self._updates(config)
         key = (
-            _values(encoder),
-            _values(recipe),
+            self._values_of(encoder),
+            self._values_of(recipe),
             config.tokenizer.vocab_size,
             updates,
             len(config.languages) if encoder.language_embeddings else 0,
@@ -90,7 +93,7 @@ class Pricer:
         if recipe.counted_languages is None:
             return recipe.updates
         corpus = config.corpus
-        key = (tuple(config.languages), corpus.source, _values(corpus.synthetic),
+        key = (tuple(config.languages), corpus.source, self._values_of(corpus.synthetic),
                config.sampling.alpha)  # fmt: skip
         if key not in self._shares:
             found = {code: text.estimated_bytes(corpus, code) for code in config.languages}
@@ -124,15 +127,26 @@ class Pricer:
             pretraining_seconds=self.factor * (start + recipe.updates * update),
         )
 
+    def _values_of(self, config: object) -> tuple[object, ...]:
+        """A configuration as something that can be looked up; cells share most of theirs."""
+        if id(config) not in self._values:
+            # It is kept, so that nothing else can get its id.
+            self._values[id(config)] = (config, _values(config))
+        return self._values[id(config)][1]
+
     def measuring(self, price: Price, stage: Any) -> Measuring:
         """What a stage comes to that measures an encoder of this price."""
-        key = (id(price), id(stage))
+        parts = [value for name, value in vars(stage).items() if name not in _WITHOUT_PRICE]
+        key = (id(price), type(stage), *(self._lookup(part) for part in parts))
         if key not in self._measured:
             found = measuring(stage, price.layout.shape, self.device, self.calibration)
             found = replace(found, seconds=self.factor * found.seconds)
-            # What it was found for is kept, so that nothing else can get its id.
-            self._measured[key] = (price, stage, found)
-        return self._measured[key][2]
+            # The price is kept, so that nothing else can get its id.
+            self._measured[key] = (price, found)
+        return self._measured[key][1]
+
+    def _lookup(self, part: object) -> object:
+        return self._values_of(part) if is_dataclass(part) else _hashable(part)
 
     def _lay_out(
         self,
@@ -183,10 +197,12 @@ class Pricer:
 
 
 def _values(config: object) -> tuple[object, ...]:
-    """A configuration as something that can be looked up."""
-    return tuple(
-        tuple(value) if isinstance(value, list) else value for value in vars(config).values()
-    )
+    """The values of a configuration's fields."""
+    return tuple(_hashable(value) for value in vars(config).values())
+
+
+def _hashable(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def fault(price: Price) -> str | None:

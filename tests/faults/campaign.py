@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grid.adopt import verify_store
 from grid.store import Store
+from grid.verify import verify_store
 from tests.faults import injector
 from tests.faults.injector import KILL, KILL_ALL, PASS, TEAR, Answer, Call
 

@@ -13,6 +13,7 @@ import pytest
 from grid import doctor, prune
 from grid.artifact import manifest_text
 from grid.store import Store
+from grid.verify import verify_store
 from tests.grid.own_trainer import STUDY, grid, write
 from tests.grid.processes import make_read_only, small_disk
 
@@ -149,9 +150,22 @@ def test_verify_names_what_is_damaged(folder: Path) -> None:
     messages = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
     damaged, moved = sorted(messages, reverse=True)
     assert "bytes, found" in damaged and "by its key" in moved
+    quick = grid(folder, "verify", "--quick")
+    assert (quick.returncode, quick.stdout) == (1, result.stdout), "sizes and names tell both"
     for command in ("verify", "prune"):
         nowhere = grid(folder, command, "--store", "rnus")
         assert nowhere.returncode == 2 and "rnus: there is none" in nowhere.stderr
+
+
+def test_a_quick_verification_reads_nothing_but_manifests(folder: Path) -> None:
+    tokens = artifact(folder, "shards") / "tokens.bin"
+    tokens.write_bytes(bytes(tokens.stat().st_size))
+    config = artifact(folder, "corpus") / "config.json"
+    config.write_text(config.read_text().replace("{", "[", 1))
+    whole, damaged = verify_store(Store(folder / "runs"), quick=True)
+    assert len(whole) == 7 and not damaged
+    _, damaged = verify_store(Store(folder / "runs"))
+    assert set(damaged) == {tokens.parent, config.parent}
 
 
 def test_an_artifact_under_another_name_is_known_by_its_key(folder: Path) -> None:
@@ -168,7 +182,7 @@ def test_prune_keeps_what_studies_want_and_shows_it_in_bytes(folder: Path) -> No
     frame = pl.read_csv(result.stdout.encode())
     artifacts = frame.filter(pl.col("what") == "artifact")
     assert set(artifacts["because"]) == {"own (laptop)"} and set(artifacts["fate"]) == {"kept"}
-    taken = sum(prune.measure(path) for path in folder.glob("runs/artifacts/*/*/*"))
+    taken = sum(prune.measure(path)[0] for path in folder.glob("runs/artifacts/*/*/*"))
     assert artifacts["bytes"].sum() == taken > 0
     assert "nothing was" in result.stderr
 
