@@ -121,7 +121,7 @@ def used(folder: Path) -> int:
 
 def _call(program: str, *arguments: str | Path, status: int = 0) -> str:
     """Its output. status: up to which it is accepted."""
-    path = shutil.which(program)
+    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if path is None:
         raise UnavailableError(f"there is no {program} here")
     command = [path, *map(str, arguments)]

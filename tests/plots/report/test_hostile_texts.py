@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 import grid
+from grid.artifact import MANIFEST
 from grid.study import Study
 from plots.report.facts import gather
 from plots.report.page import write
+from tests.grid.signed import sign
 from tests.plots.report import filled
 from tests.plots.report.conftest import HOSTILE
 from tests.plots.report.test_page import Elements
@@ -25,6 +27,8 @@ def each(folder: Path, pattern: str, change: Callable[[Any], None]) -> int:
         value = json.loads(file.read_text(encoding="utf-8"))
         change(value)
         file.write_text(json.dumps(value), encoding="utf-8")
+        if (file.parent / MANIFEST).is_file():
+            sign(file.parent)  # whoever writes an artifact writes its manifest
     return len(files)
 
 
