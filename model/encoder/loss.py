@@ -51,7 +51,9 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, *outer: Tensor) -> tuple[Tensor, None]:
         (gradient_NV,) = context.saved_tensors
-        return gradient_NV * outer[0].to(gradient_NV.dtype), None
+        if float(outer[0]) != 1.0:  # a part of a batch; the whole needs no further copy
+            gradient_NV = gradient_NV * outer[0].to(gradient_NV.dtype)
+        return gradient_NV, None
 
 
 def cross_entropy(logits_NV: Tensor, targets_N: Tensor) -> tuple[Tensor, Tensor]:
