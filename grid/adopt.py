@@ -80,7 +80,7 @@ def _adopt(store: Store, place: Path, result: Adopted, only: set[StageId] | None
     temporary = None
     try:
         temporary = store.temporary(stage, key)
-        for name in sorted(files_of(place)):
+        for name in sorted(files_of(place), key=lambda name: (name == MANIFEST, name)):
             target = temporary / name
             target.parent.mkdir(parents=True, exist_ok=True)
             _copy(place / name, target)

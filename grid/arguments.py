@@ -181,7 +181,7 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--quick",),
         {
             "action": "store_true",
-            "help": "names and sizes of files only; reads nothing but manifests",
+            "help": "names and sizes of artifacts' files only",
         },
     ),
     "keep_days": (

@@ -6,11 +6,11 @@ its times say so, and when all is right it sets the manifest's time to that of t
 changes below the file system, where no time tells, only `verify` finds: it reads every byte.
 """
 
+import errno
 import hashlib
 import json
 import os
 import re
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -34,6 +34,7 @@ _FIELDS = {
 _STAGE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})-([0-9a-f]{16})")
 _TOLD = 5
+_LOST = (errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 RESOLUTION = 2_000_000_000
 """Nanoseconds: a file changed so recently might change again within its time stamp's resolution."""
 
@@ -137,7 +138,6 @@ def check(folder: Path, id: StageId) -> None:
 
     Files that were not written to since the last check are not read again.
     """
-    began = time.time_ns()
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: expected the folder of an artifact, found none")
     manifest = read_manifest(folder)
@@ -150,6 +150,7 @@ def check(folder: Path, id: StageId) -> None:
     checked = (folder / MANIFEST).stat().st_mtime_ns
     present, strays = _present(folder, files)
     if any(max(each.st_mtime_ns, each.st_ctime_ns) >= checked for each in present.values()):
+        began = now(folder)
         for name in present:
             _compare(folder / name, files[name])
         settle(folder, began)
@@ -161,6 +162,17 @@ def _files_in(folder: Path, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(files, dict):
         raise ArtifactError(f"{folder}: expected files in {MANIFEST}")
     return files
+
+
+def now(folder: Path) -> int:
+    """Nanoseconds by the clock that stamps an artifact's files, which may be a file server's; 0
+    without rights to it."""
+    manifest = folder / MANIFEST
+    with suppress(OSError):
+        found = manifest.stat()
+        os.utime(manifest, ns=(found.st_atime_ns, found.st_mtime_ns))
+        return manifest.stat().st_ctime_ns
+    return 0
 
 
 def settle(folder: Path, began: int) -> None:
@@ -287,8 +299,8 @@ def _content(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, error: OSError) -> StoreError:
-    """A disk that cannot read a file has damaged it; who may not read it has not."""
-    kind = StoreError if isinstance(error, PermissionError) else ArtifactError
+    """What cannot be read any more is damaged; what cannot be read now, or by us, may be whole."""
+    kind = ArtifactError if error.errno in _LOST else StoreError
     return kind(f"{path}: cannot be read: {error}")
 
 

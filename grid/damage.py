@@ -77,7 +77,9 @@ def _looked_at(store: Store, id: StageId) -> Damage | None:
             return None
         try:
             fault = _fault(place, id)  # another run may have been here
-            return None if fault is None else _taken(store, id, place, fault)
+            if fault is None or not held.confirm():
+                return None
+            return _taken(store, id, place, fault)
         finally:
             held.remove()
     except OSError as error:
@@ -98,8 +100,9 @@ def _taken(store: Store, id: StageId, place: Path, fault: ArtifactError) -> Dama
     parent = store.root / "attempts" / id[0] / id[1]
     refuse_links(store.root, parent)
     parent.mkdir(parents=True, exist_ok=True)
-    before = sum(is_kept_aside(entry.name) for entry in listing(parent))
-    target = parent / f"{_NAME}{before + 1}"
+    # After the last: `prune` may have removed those before it.
+    last = max((_number(entry.name) for entry in listing(parent)), default=0)
+    target = parent / f"{_NAME}{last + 1}"
     strays = isinstance(fault, StrayError)
     if isinstance(fault, StrayError):
         for name in fault.strays:
@@ -111,6 +114,11 @@ def _taken(store: Store, id: StageId, place: Path, fault: ArtifactError) -> Dama
         with suppress(OSError):
             os.utime(target)  # so that it is young to `prune`
     return Damage(id=id, message=str(fault), kept=target, strays=strays)
+
+
+def _number(name: str) -> int:
+    number = name.removeprefix(_NAME) if is_kept_aside(name) else ""
+    return int(number) if number.isdecimal() else 0
 
 
 def _drop_empty(root: Path, folder: Path) -> None:

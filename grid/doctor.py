@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grid.machine import cores, memory
+from grid.machine import cores, has_bf16, memory
 from model.errors import InputError
 
 if TYPE_CHECKING:
@@ -144,9 +144,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _torch() -> Iterator[Line]:
     """Whether what trains can be imported: in a process of its own, for it takes seconds."""
-    facts = "torch.cuda.is_available(), torch.cuda.device_count(), cpu_has_bf16()"
-    needed = "import torch, deepspeed; from model.encoder.products import cpu_has_bf16"
-    code = f"{needed}; print({facts})"
+    code = "import torch, deepspeed; print(torch.cuda.is_available(), torch.cuda.device_count())"
     status, output = _call([sys.executable, "-c", code], 300)
     last = (output.strip().splitlines() or ["no output"])[-1]
     if status != 0:
@@ -154,15 +152,7 @@ def _torch() -> Iterator[Line]:
         yield Line(check="training", state=PROBLEM, found=f"cannot be imported: {last}", do=do)
         return
     yield Line(check="training", state=OK, found="torch and deepspeed can be imported")
-    available, count, has_bf16 = last.split()
-    yield Line(
-        check="bf16",
-        state=OK,
-        found="the CPU has instructions for it"
-        if has_bf16 == "True"
-        else "the CPU has no instructions for it: it is as fast as fp32 here, no faster; for plans "
-        "that know this machine, python -m grid.budget.calibrate",
-    )
+    available, count = last.split()
     smi = shutil.which("nvidia-smi")
     if smi is not None and available == "False":
         do = "install a build of torch for CUDA, or leave execution.device at cpu"
@@ -177,6 +167,14 @@ def _torch() -> Iterator[Line]:
 
 
 def _machine() -> Iterator[Line]:
+    yield Line(
+        check="bf16",
+        state=OK,
+        found="the CPU has instructions for it"
+        if has_bf16()
+        else "the CPU has no instructions for it: it is as fast as fp32 here, no faster; for plans "
+        "that know this machine, python -m grid.budget.calibrate",
+    )
     yield Line(check="cores", state=OK, found=f"{cores()} of {os.cpu_count()} may be used")
     little = memory() < _LITTLE_MEMORY
     yield Line(

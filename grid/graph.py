@@ -38,8 +38,8 @@ class Stage:
     """Ranks of these that hold one model together; None: as the execution says."""
     micro_batch: int | None = None
     """Sequences that go through a rank's model at once; None: as the execution says."""
-    gpu_share: float = 0.0
-    """Share of its GPU's memory that is planned for it; 0 where it is not planned."""
+    gpu_share: float = 1.0
+    """Share of its GPU's memory that is planned for it; all of it where nothing is planned."""
     resumable: bool = False
     """Whether it saves its state when it is asked to stop, and goes on from there."""
     seconds: float = 1.0

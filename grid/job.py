@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grid.artifact import ArtifactError, check
+from grid.artifact import ArtifactError, StrayError, check
 from grid.confine import refuse_links_below
 from grid.errors import StageError, StoreError
 from grid.graph import StageId
@@ -153,6 +153,8 @@ def check_inputs(job: Job, store: Store) -> None:
     for stage, key in job.inputs.values():
         try:
             check(find(store, stage, key), (stage, key))
+        except StrayError:
+            pass  # it is whole; the next run takes out what is too much
         except ArtifactError as error:
             raise StageError(
                 f"the input {stage} {key} is damaged: {error}. The next run computes it anew",

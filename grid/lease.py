@@ -218,8 +218,12 @@ class Lease:
             return True
 
     def lost(self) -> bool:
-        """Whether another process has taken over: cheaper than `confirm`, and writes nothing."""
-        return _latest(self.folder) > self._generation
+        """Whether another process has taken over: cheaper than `confirm`, and writes nothing.
+
+        It may have published and removed the lease since: then our own generation is gone.
+        """
+        own = self.folder / str(self._generation)
+        return _latest(self.folder) > self._generation or not os.path.lexists(own)
 
     def release(self) -> None:
         """Lets the next one in at once, after work that did not end in an artifact."""

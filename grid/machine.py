@@ -28,8 +28,8 @@ def memory() -> int:
 
 @cache
 def has_bf16() -> bool:
-    """Whether Linux names instructions of this CPU for products of bf16, which make them faster
-    than those of fp32; false where it does not say (model/encoder/products.py asks PyTorch)."""
+    """Whether Linux names instructions of this CPU for bf16, which make its products faster than
+    those of fp32; false where it does not say."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -39,6 +39,10 @@ def place(graph: Graph, execution: ExecutionConfig) -> None:
             )
         elif execution.ranks > 1:
             graph.stages[id] = replace(stage, ranks=execution.ranks)
+    for id, stage in graph.stages.items():
+        if "pretraining" in stage.inputs:  # it takes no more than what trained its encoder
+            trained = graph.stages[stage.inputs["pretraining"]]
+            graph.stages[id] = replace(stage, gpu_share=trained.ranks * trained.gpu_share)
 
 
 def _pieces(graph: Graph, stage: Stage) -> int:

@@ -21,12 +21,7 @@ from grid.planned import planned
 from grid.provenance import FILE as ARTIFACTS
 from grid.provenance import provenance
 from grid.scores import COLUMNS, WRONG, Scores
-from grid.study_files import (
-    CHECKSUMS,
-    DESCRIPTION,
-    write_bytes,
-    write_frame,
-)
+from grid.study_files import DESCRIPTION, write_outputs
 from grid.task_results import with_selected
 from grid.template import Coordinate
 
@@ -151,8 +146,7 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
         ARTIFACTS: provenance(graph),
         RESULTS: frame,
     }
-    checksums = {name: write_frame(each, study.folder / name) for name, each in frames.items()}
-    description = {
+    facts = {
         "name": study.name,
         "scale": study.scale,
         "title": study.title,
@@ -161,10 +155,8 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
         "file": str(study.file.absolute()),
         "figures": list(study.figures),
         "tables": list(study.tables),
-        CHECKSUMS: checksums,
     }
-    text = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    write_bytes(text.encode(), study.folder / DESCRIPTION)
+    write_outputs(study.folder, frames, facts)
     return frame
 
 

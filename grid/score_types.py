@@ -20,13 +20,19 @@ def require_type(name: str, kind: type[pl.DataType], values: Sequence[Any]) -> N
     """Raises TypeError for a value that is not of its column's type, nor null."""
     legal = _LEGAL[kind]
     kinds = set(map(type, values))
-    if kinds <= legal and int not in kinds and not (str in kinds and _has_no_text(values)):
+    large = int in kinds and _is_large(values)
+    if kinds <= legal and not large and not (str in kinds and _has_no_text(values)):
         return
     for value in values:
-        large = type(value) is int and abs(value) >= _LARGEST
-        if type(value) not in legal or large or _has_no_text([value]):
+        if type(value) not in legal or _is_large([value]) or _has_no_text([value]):
             told = f"{str(value)[:_SHOWN]!r} of type {type(value).__name__}"
             raise TypeError(f"{name}: {told}")
+
+
+def _is_large(values: Sequence[Any]) -> bool:
+    """Whether a whole number does not fit into 64 bits."""
+    whole = [value for value in values if type(value) is int]
+    return bool(whole) and (min(whole) <= -_LARGEST or max(whole) >= _LARGEST)
 
 
 def _has_no_text(values: Sequence[Any]) -> bool:

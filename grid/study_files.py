@@ -10,8 +10,9 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -24,6 +25,7 @@ CHECKSUMS = "files"
 """Key of study.json: SHA-256 of the frames beside it, by name."""
 UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What polars raises over a file that is no Parquet, or a damaged one. A panic is no Exception."""
+_TRIES = 3
 _PATIENCE = 2.0
 """Seconds in which another process that just writes the frames will also write study.json."""
 
@@ -58,15 +60,31 @@ def write_bytes(content: bytes, path: Path) -> None:
         replace_file(path, lambda temporary: temporary.write_bytes(content))
 
 
-def write_frame(frame: pl.DataFrame, path: Path) -> str:
-    """Writes Parquet whole or not at all; returns its SHA-256.
-
-    A file that says the same is left untouched.
-    """
+def parquet(frame: pl.DataFrame) -> bytes:
+    """The content of a frame's file."""
     stream = io.BytesIO()
     frame.write_parquet(stream)
-    write_bytes(stream.getvalue(), path)
-    return hashlib.sha256(stream.getvalue()).hexdigest()
+    return stream.getvalue()
+
+
+def write_outputs(
+    folder: Path, frames: Mapping[str, pl.DataFrame], facts: Mapping[str, Any]
+) -> None:
+    """Writes the frames of a study by their names, and study.json with their checksums.
+
+    Two processes that do so at once may leave a frame of the one with the checksum of the other:
+    whoever is the last finds that, and writes its own again.
+    """
+    contents = {name: parquet(frame) for name, frame in frames.items()}
+    checksums = {name: hashlib.sha256(each).hexdigest() for name, each in contents.items()}
+    value = {**facts, CHECKSUMS: checksums}
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    for _ in range(_TRIES):
+        for name, content in contents.items():
+            write_bytes(content, folder / name)
+        write_bytes(text.encode(), folder / DESCRIPTION)
+        if not damaged_files(folder):
+            return
 
 
 def read_frame(path: Path, columns: list[str] | None = None) -> pl.DataFrame:

@@ -1,14 +1,13 @@
 """Finds what is damaged in a store, and what depends on it."""
 
 import os
-import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grid.artifact import ArtifactError, read_record, settle, verify, verify_quickly
+from grid.artifact import ArtifactError, now, read_record, settle, verify, verify_quickly
 from grid.confine import listing, refuse_links
 from grid.errors import StoreError
 from grid.graph import StageId
@@ -51,7 +50,7 @@ def verify_store(store: "Store", *, quick: bool = False) -> tuple[list[StageId],
     damaged: dict[Path, str] = {}
     links = lru_cache(maxsize=1)(refuse_links)  # artifacts come folder by folder
     for place in places(store.root):
-        began = time.time_ns()
+        began = 0 if quick else now(place)
         try:
             links(store.root, place.parent)
             if os.path.islink(place):
@@ -85,6 +84,8 @@ def dependents(
     store: "Store", whole: Collection[StageId], damaged: Collection[Path]
 ) -> dict[Path, Dependents]:
     """What depends on each damaged artifact, by where it lies."""
+    if not damaged:
+        return {}
     consumers = _consumers(store, whole)
     cells = _cells(store)
     found = {}

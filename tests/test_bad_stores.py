@@ -162,10 +162,10 @@ def test_a_frame_is_written_over_whatever_is_there(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(FRAMES[0].read_bytes())
     frame = polars.DataFrame({"cell": ["a"], "value": [0.5]})
-    study_files.write_frame(frame, path)
+    study_files.write_bytes(study_files.parquet(frame), path)
     assert study_files.read_frame(path).equals(frame)
     before = path.stat()
-    study_files.write_frame(frame, path)
+    study_files.write_bytes(study_files.parquet(frame), path)
     assert path.stat() == before, "the same content is left alone"
 
 

@@ -3,7 +3,7 @@
 `calibration.json` holds one set for GPUs, from published figures, and one that was measured on a
 CPU. `python -m grid.budget.calibrate` measures the machine at hand and writes its own file into the
 store, which is then used instead of the CPU's. The committed CPU has instructions for bf16; where
-this one has none, its products of bf16 are priced as those of fp32, of which they are made.
+this one has none, its products of bf16 are priced as those of fp32.
 """
 
 import json

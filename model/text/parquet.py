@@ -57,6 +57,8 @@ def read_texts(path: Path) -> Iterator[tuple[float, list[str | None]]]:
             found = expected = 0
             done = False
             for line in cast(IO[bytes], process.stdout):
+                if not line.endswith(b"\n"):
+                    break  # its process ended in the middle of it
                 message = json.loads(line)
                 if isinstance(message, list):
                     found += len(message)

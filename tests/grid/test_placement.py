@@ -143,7 +143,9 @@ def test_a_pool_deals_each_gpu_once() -> None:
 
 def test_small_stages_share_a_gpu_as_far_as_the_plan_says_that_they_fit() -> None:
     pool = Pool(ExecutionConfig(device="cuda", stages_per_gpu=3), ["0", "1"])
-    small = [stage(name, ranks=1, needs_torch=True) for name in "abcdef"]
+    stages = [stage(name, ranks=1, needs_torch=True) for name in "abcdef"]
+    small = [replace(each, gpu_share=0.1) for each in stages]
+    assert Pool(ExecutionConfig(device="cuda", stages_per_gpu=3), ["0"]).has_room(stages[0])
     large = replace(stage("large", ranks=1, needs_torch=True), gpu_share=0.6)
     assert [pool.take(each) for each in small[:3]] == [["0"], ["1"], ["0"]], "the emptiest first"
     assert pool.take(large) == ["1"] and not pool.has_room(large)

@@ -9,9 +9,9 @@ import pytest
 
 import grid
 from grid.errors import StoreError
-from grid.results import RESULTS, collect, publish, results_sha256, write_frame
+from grid.results import RESULTS, collect, publish, results_sha256
 from grid.study import Study
-from grid.study_files import read_frame
+from grid.study_files import damaged_files, read_frame, write_bytes, write_outputs
 from grid.summary import summary
 from grid.tables import as_text
 from tests.grid.signed import sign
@@ -191,7 +191,7 @@ def test_a_damaged_artifact_is_named(study: Study) -> None:
 def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="a file is where a folder should be"):
-        write_frame(pl.DataFrame({"a": [1]}), tmp_path / "file" / "sub" / "results.parquet")
+        write_bytes(b"", tmp_path / "file" / "sub" / "results.parquet")
 
 
 def test_a_table_is_aligned_text() -> None:
@@ -243,3 +243,16 @@ def test_a_row_says_which_model_of_a_task_it_is_of(
         (pl.col("block") == "width") & (pl.col("encoder.width") == 8)
     ).iter_rows(named=True)  # fmt: skip
     assert row["xnli"] == pytest.approx(0.4)
+
+
+def test_two_that_write_at_once_leave_what_can_be_read(tmp_path: Path) -> None:
+    """The frame of the one with the checksum of the other, as if both had written in between."""
+    folder = tmp_path / "studies" / "s" / "laptop"
+    ours, theirs = pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [3]})
+    write_outputs(folder, {RESULTS: theirs}, {"name": "s"})
+    described = (folder / "study.json").read_bytes()
+    write_outputs(folder, {RESULTS: ours}, {"name": "s"})
+    write_bytes(described, folder / "study.json")
+    assert list(damaged_files(folder)) == [folder / RESULTS]
+    write_outputs(folder, {RESULTS: ours}, {"name": "s"})
+    assert read_frame(folder / RESULTS).equals(ours) and not damaged_files(folder)
