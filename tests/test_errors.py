@@ -118,7 +118,8 @@ MISTAKES = [
     pytest.param(
         ["execution.checkpoint_second=3"],
         "command line: execution.checkpoint_second: unknown key (did you mean "
-        "checkpoint_seconds or hang_seconds?); expected one of workers, threads, device, profile, "
+        "checkpoint_seconds or hang_seconds?); expected one of workers, threads, device, "
+        "stages_per_gpu, profile, "
         "checkpoint_seconds, stop_seconds, hang_seconds, tensor_parallel, data_parallel, "
         "micro_batch, activation_checkpointing, spike, monitors, slurm",
         id="misspelt key outside the cell",
