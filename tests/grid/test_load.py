@@ -130,7 +130,8 @@ def test_calls_grow_by_so_many_a_cell(
         monkeypatch.setattr(os, function, calls.counted(getattr(os, function)))
     small, large = (calls.of(command, study) for study in studies)
     each = {kind: (large[kind] - small[kind]) / (LARGE - SMALL) for kind in most}
-    assert all(each[kind] <= bound for kind, bound in most.items()), each
+    # Whole calls a cell: Python itself may open a file at any time.
+    assert all(round(each[kind]) <= bound for kind, bound in most.items()), each
 
 
 def test_what_is_filled_in_is_whole(studies: list[Study]) -> None:
