@@ -70,10 +70,26 @@ def attend(
     return torch.bmm(attention_weights(query_NQD, key_NKD, hide_N1K), value_NKD)
 
 
+def attend_dropped(
+    query_NQD: Tensor,
+    key_NKD: Tensor,
+    value_NKD: Tensor,
+    hide_N1K: Tensor | None,
+    kept_NQK: Tensor,
+    scale: float,
+) -> Tensor:
+    """What each query gathers [N, Q, D] with weights times a mask of zeros and ones times a number,
+    which is dropout's."""
+    return _AttendDropped.apply(query_NQD, key_NKD, value_NKD, hide_N1K, kept_NQK, scale)
+
+
+def _times(a_NIJ: Tensor, b_NJK: Tensor, factor: float) -> Tensor:
+    """a b factor, in one pass."""
+    return torch.baddbmm(a_NIJ.new_empty(1), a_NIJ, b_NJK, beta=0, alpha=factor)
+
+
 def _scores(query_NQD: Tensor, key_NKD: Tensor) -> Tensor:
-    scale = 1 / math.sqrt(query_NQD.shape[-1])
-    nothing = query_NQD.new_empty(1)
-    return torch.baddbmm(nothing, query_NQD, key_NKD.transpose(1, 2), beta=0, alpha=scale)
+    return _times(query_NQD, key_NKD.transpose(1, 2), 1 / math.sqrt(query_NQD.shape[-1]))
 
 
 @torch.no_grad()
@@ -125,11 +141,49 @@ class _Attend(torch.autograd.Function):
         right = torch.cat([value_NKD, minus_NK1], -1)
         scores_NQK = torch.bmm(left, right.transpose(1, 2)).mul_(exp_NQK)  # their gradient
         scale = 1 / math.sqrt(query_NQD.shape[-1])
-        nothing = query_NQD.new_empty(1)
         return (
-            torch.baddbmm(nothing, scores_NQK, key_NKD, beta=0, alpha=scale),
-            torch.baddbmm(nothing, scores_NQK.transpose(1, 2), query_NQD, beta=0, alpha=scale),
+            _times(scores_NQK, key_NKD, scale),
+            _times(scores_NQK.transpose(1, 2), query_NQD, scale),
             torch.bmm(exp_NQK.transpose(1, 2), outer_NQD),
+            None,
+            None,
+        )
+
+
+class _AttendDropped(torch.autograd.Function):
+    """Attention with dropout, whose two numbers (dropout's and 1 / sqrt(D)) cost no pass: PyTorch's
+    gradient of a scaled product scales in a pass of its own, and rounds once more."""
+
+    @staticmethod
+    def forward(
+        context: Any,
+        query_NQD: Tensor,
+        key_NKD: Tensor,
+        value_NKD: Tensor,
+        hide_N1K: Tensor | None,
+        kept_NQK: Tensor,
+        scale: float,
+    ) -> Tensor:
+        weights_NQK = attention_weights(query_NQD, key_NKD, hide_N1K)
+        dropped_NQK = weights_NQK * kept_NQK
+        context.save_for_backward(
+            query_NQD, key_NKD, value_NKD, weights_NQK, kept_NQK, dropped_NQK
+        )
+        context.scale = scale
+        return _times(dropped_NQK, value_NKD, scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        query_NQD, key_NKD, value_NKD, weights_NQK, kept_NQK, dropped_NQK = context.saved_tensors
+        inner_NQK = _times(outer[0], value_NKD.transpose(1, 2), context.scale).mul_(kept_NQK)
+        scores_NQK = torch._softmax_backward_data(inner_NQK, weights_NQK, -1, weights_NQK.dtype)
+        scale = 1 / math.sqrt(query_NQD.shape[-1])
+        return (
+            _times(scores_NQK, key_NKD, scale),
+            _times(scores_NQK.transpose(1, 2), query_NQD, scale),
+            _times(dropped_NQK.transpose(1, 2), outer[0], context.scale),
+            None,
             None,
             None,
         )

@@ -11,9 +11,12 @@ are in step, as those of a tensor-parallel group are, drop the same values of wh
 what each holds a part of (attention weights, by heads) is told apart by the rank in the seed.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 _LEVELS = 1 << 16
@@ -45,6 +48,38 @@ def mask(like: Tensor, rate: float, tensor_rank: int = 0) -> Tensor:
     return torch.ge(draws, _level(rate) - _LEVELS // 2, out=kept)
 
 
+class _Dropped(torch.autograd.Function):
+    """x times a mask times a number, in one pass each way."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
+        context.save_for_backward(kept)
+        context.scale = scale
+        return torch.addcmul(x.new_zeros(()), x, kept, value=scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, *outer: Tensor) -> tuple[Tensor, None, None]:
+        (kept,) = context.saved_tensors
+        x_gradient = torch.addcmul(kept.new_zeros(()), outer[0], kept, value=context.scale)
+        return x_gradient, None, None
+
+
+class _AddDropped(torch.autograd.Function):
+    """The same, added to a residual."""
+
+    @staticmethod
+    def forward(context: Any, residual: Tensor, x: Tensor, kept: Tensor, scale: float) -> Tensor:
+        context.save_for_backward(kept)
+        context.scale = scale
+        return torch.addcmul(residual, x, kept, value=scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        return outer[0], *_Dropped.backward(context, *outer)
+
+
 def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
     """Zeroes values with probability `rate` and rescales the others (Srivastava et al. 2014)."""
     if not training or rate == 0.0:
@@ -52,7 +87,7 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
     if x.is_cuda:
         torch.cuda.manual_seed(draw_seed())
         return functional.dropout(x, rate)
-    return x * mask(x, rate).mul_(scale(rate))
+    return _Dropped.apply(x, mask(x, rate), scale(rate))
 
 
 def add_dropped(residual: Tensor, x: Tensor, rate: float, training: bool) -> Tensor:
@@ -61,4 +96,4 @@ def add_dropped(residual: Tensor, x: Tensor, rate: float, training: bool) -> Ten
         return residual + x
     if x.is_cuda:
         return residual + dropout(x, rate, training)
-    return torch.addcmul(residual, x, mask(x, rate), value=scale(rate))
+    return _AddDropped.apply(residual, x, mask(x, rate), scale(rate))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.config import EncoderConfig
-from model.encoder.attention import attend, attention_weights, centred, goes_round
+from model.encoder.attention import attend, attend_dropped, centred, goes_round
 from model.encoder.dropout import add_dropped, draw_seed, dropout, mask, scale
 from model.encoder.products import Linear, widens
 
@@ -117,10 +117,9 @@ class Attention(nn.Module):
         if keep_BT is not None:
             hide = ~keep_BT[:, None, None, :].expand(B, A, 1, T).reshape(B * A, 1, T)
         if drops:
-            weights = attention_weights(query, key, hide)
-            kept = weights * mask(weights, self.dropout, self.tensor_rank)
-            nothing = value.new_empty(1)
-            context = torch.baddbmm(nothing, kept, value, beta=0, alpha=scale(self.dropout))
+            scores = query.new_empty(1).expand(B * A, query.shape[1], T)
+            kept = mask(scores, self.dropout, self.tensor_rank)
+            context = attend_dropped(query, key, value, hide, kept, scale(self.dropout))
         else:
             context = attend(query, key, value, hide)
         context_BTH = context.view(B, A, -1, D).transpose(1, 2).flatten(2).to(dtype)

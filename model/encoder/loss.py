@@ -12,6 +12,9 @@ from model.encoder.products import linear
 SCORES_AT_ONCE = {"cpu": 1 << 26, "cuda": 1 << 28}
 """Scores (fp32) of the output layer that are held at once; more are computed in chunks."""
 
+SCORES_IN_CACHE = 1 << 18
+"""Scores that our loss turns into probabilities at once: 1 MiB in fp32."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VocabularyShard:
@@ -27,26 +30,31 @@ class VocabularyShard:
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """Cross-entropy whose gradient is made in the forward pass, in the memory of the scores.
+    """Cross-entropy whose gradient is made in the forward pass, a few places at a time.
 
-    PyTorch's own keeps a full-size one-hot gradient and passes over it three more times: at a small
-    width these passes over [N, V] cost as much as the output layer's matrix products.
+    PyTorch's own keeps all probabilities in fp32 and a full-size one-hot gradient, and passes over
+    them three more times: at a small width these passes over [N, V] cost as much as the output
+    layer's matrix products. Here what is in fp32 never leaves the cache.
     """
 
     @staticmethod
     def forward(context: Any, logits_NV: Tensor, targets_N: Tensor) -> tuple[Tensor, Tensor]:
-        gradient_NV = logits_NV.softmax(-1, dtype=torch.float32)
-        index_N1 = targets_N[:, None]
+        places, rows = logits_NV.shape
+        gradient_NV = torch.empty_like(logits_NV)
+        log_p_N1 = logits_NV.new_empty(places, 1, dtype=torch.float32)
         # exp() underflows at 87 nats: a loss beyond that reads 87, its gradient stays right.
         smallest = torch.finfo(torch.float32).tiny
-        log_p_N1 = gradient_NV.gather(1, index_N1).clamp_min_(smallest).log_()
-        loss = -log_p_N1.mean()
-        ones = gradient_NV.new_full((1, 1), -1.0).expand(index_N1.shape)
-        gradient_NV.scatter_add_(1, index_N1, ones)
-        context.save_for_backward(gradient_NV.div_(targets_N.shape[0]).to(logits_NV.dtype))
+        step = max(torch.get_num_threads(), SCORES_IN_CACHE // rows)
+        for some in (slice(first, first + step) for first in range(0, places, step)):
+            part_MV = logits_NV[some].softmax(-1, dtype=torch.float32)
+            index_M1 = targets_N[some, None]
+            log_p_N1[some] = part_MV.gather(1, index_M1).clamp_min_(smallest).log_()
+            ones = part_MV.new_full((1, 1), -1.0).expand(index_M1.shape)
+            gradient_NV[some] = part_MV.scatter_add_(1, index_M1, ones).div_(places)
+        context.save_for_backward(gradient_NV)
         losses_N = log_p_N1.neg_()[:, 0]
         context.mark_non_differentiable(losses_N)
-        return loss, losses_N
+        return losses_N.mean(), losses_N
 
     @staticmethod
     def backward(context: Any, *outer: Tensor) -> tuple[Tensor, None]:

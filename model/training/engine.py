@@ -19,6 +19,7 @@ from model.encoder import parallel
 from model.encoder.encoder import Encoder, MaskedLanguageModel
 from model.errors import DivergenceError
 from model.training import distributed
+from model.training.lean import spare_copies
 from model.training.memory import keep_freed_memory
 from model.training.unpickling import weights_only
 
@@ -112,6 +113,8 @@ class Engine:
                 "steps_per_print": None,
             },
         )
+        copies, kind = distributed.data_parallel(), torch.device(self.device).type
+        spare_copies(self.engine.optimizer, copies=copies, device=kind)
         self.engine.train()
 
     def __enter__(self) -> "Engine":

@@ -4,7 +4,8 @@ import ctypes
 import sys
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
-_KEEP = 1 << 30
+_KEEP = (1 << 31) - 1
+"""The most that mallopt() takes: 2 GiB."""
 _GROW = 64 << 20
 
 
