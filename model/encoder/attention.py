@@ -166,9 +166,7 @@ class _AttendDropped(torch.autograd.Function):
     ) -> Tensor:
         weights_NQK = attention_weights(query_NQD, key_NKD, hide_N1K)
         dropped_NQK = weights_NQK * kept_NQK
-        context.save_for_backward(
-            query_NQD, key_NKD, value_NKD, weights_NQK, kept_NQK, dropped_NQK
-        )
+        context.save_for_backward(query_NQD, key_NKD, value_NKD, weights_NQK, kept_NQK, dropped_NQK)
         context.scale = scale
         return _times(dropped_NQK, value_NKD, scale)
 

@@ -12,8 +12,8 @@ from model.encoder.products import linear
 SCORES_AT_ONCE = {"cpu": 1 << 26, "cuda": 1 << 28}
 """Scores (fp32) of the output layer that are held at once; more are computed in chunks."""
 
-SCORES_IN_CACHE = 1 << 18
-"""Scores that our loss turns into probabilities at once: 1 MiB in fp32."""
+SCORES_IN_CACHE = 1 << 19
+"""Scores that our loss turns into probabilities at once: 2 MiB in fp32."""
 
 
 @dataclass(frozen=True, kw_only=True)

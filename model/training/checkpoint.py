@@ -212,10 +212,12 @@ def _convert(source: Path, universal: Path) -> str:
 
 
 def _layout() -> dict[str, int]:
-    return {
+    layout = {
         "tensor_parallel": distributed.tensor_parallel(),
         "data_parallel": distributed.data_parallel(),
     }
+    # Before, parameters stood in the model's order: such a checkpoint is read by their names.
+    return layout | ({"alike_first": 1} if distributed.tensor_parallel() > 1 else {})
 
 
 def _named(layout: dict[str, int]) -> str:

@@ -46,8 +46,14 @@ def prepare(device: str, threads: int) -> None:
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices with weight decay; norms and biases without."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    """Matrices with weight decay; norms and biases without. What ranks hold alike comes first.
+
+    The optimizer updates a group as one vector, whose last few values a CPU's scalar code may round
+    otherwise: these must be a rank's own, or what is held alike drifts apart.
+    """
+    splits: Mapping[str, parallel.Split] = getattr(model, "splits", {})
+    named = sorted(model.named_parameters(), key=lambda each: each[0] in splits)
+    parameters = [p for _, p in named if p.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
@@ -113,8 +119,12 @@ class Engine:
                 "steps_per_print": None,
             },
         )
-        copies, kind = distributed.data_parallel(), torch.device(self.device).type
-        spare_copies(self.engine.optimizer, copies=copies, device=kind)
+        spare_copies(
+            self.engine.optimizer,
+            device=torch.device(self.device).type,
+            ranks=context.ranks,
+            copies=distributed.data_parallel(),
+        )
         self.engine.train()
 
     def __enter__(self) -> "Engine":

@@ -1,10 +1,12 @@
 """DeepSpeed's ZeRO optimizer without the copies of gradients that one process can do without.
 
-With a table of 250,002 words they took longer than the model itself (benchmarks/pretraining.md).
-All that is changed is how three of its steps come by the same numbers.
+With a table of 250,002 words they took longer than the model itself, and in small models their
+many calls took a tenth of an update (benchmarks/pretraining.md). What the optimizer's steps are and
+the numbers that they come to stay the same, up to the order of additions in a norm.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -14,26 +16,23 @@ BLOCK = {"cpu": 1 << 18, "cuda": 1 << 24}
 """Values of a gradient that are widened to fp64 at once: 2 MiB on a CPU, which its cache holds."""
 
 
-def spare_copies(optimizer: Any, *, copies: int, device: str) -> None:
-    """Changes these steps of one optimizer.
+def spare_copies(optimizer: Any, *, device: str, ranks: int, copies: int) -> None:
+    """Changes the steps of one optimizer, whose parameters have been set up.
 
-    copies: data-parallel ranks, each with a copy of the model or of its part.
+    device: cpu or cuda.
+    copies: how many of the ranks have a copy of the same model, or of the same part of it.
     """
-    _norms_in_blocks(optimizer)
-    if copies > 1:
-        return
-    # The mean over one rank is what is there.
-    optimizer.buffered_reduce_fallback = lambda *_, **__: None
-    if device == "cpu":
-        _widened_in_place(optimizer)
+    if copies == 1:  # the mean over one copy is what is there
+        optimizer.buffered_reduce_fallback = lambda *_, **__: None
+    if ranks == 1 and device == "cpu":
+        _Widened(optimizer)
+    else:
+        _norms_in_blocks(optimizer)
 
 
 def _norms_in_blocks(optimizer: Any) -> None:
-    """Norms from blocks of gradients, not from a copy in fp64 of each.
-
-    The norm of the blocks' norms is the same, up to the order of additions in fp64.
-    """
-    whole = optimizer.get_grad_norm_direct
+    """Norms from blocks of the gradients, where DeepSpeed makes a copy in fp64 of each."""
+    norm = optimizer.get_grad_norm_direct
 
     def of_blocks(gradients: Iterable[Tensor], params: Iterable[Tensor], *rest: Any) -> Tensor:
         blocks: list[Tensor] = []
@@ -43,31 +42,65 @@ def _norms_in_blocks(optimizer: Any) -> None:
             pieces = gradient.detach().flatten().split(BLOCK[gradient.device.type])
             blocks += pieces
             owners += [parameter] * len(pieces)
-        return whole(blocks, owners, *rest)
+        return norm(blocks, owners, *rest)
 
     optimizer.get_grad_norm_direct = of_blocks
 
 
-def _widened_in_place(optimizer: Any) -> None:
-    """The update's fp32 gradients in memory that stays, and straight from those of bf16.
+class _Widened:
+    """The update's gradients in fp32, all of a group in one tensor that stays.
 
-    Made anew in each update, as one block after another, they leave gaps in the heap that the next
-    ones do not fit in.
+    The norm is that of this tensor. Made anew in each update, as one block after another, it left
+    gaps in the heap that the next one did not fit in.
     """
-    whole = optimizer.flatten_dense_tensors_aligned
-    kept: dict[int, Tensor] = {}
 
-    def widened(tensors: Sequence[Tensor], alignment: int, *rest: Any, **named: Any) -> Tensor:
-        groups = optimizer.averaged_gradients.items()
-        group = next((number for number, found in groups if found is tensors), None)
+    def __init__(self, optimizer: Any) -> None:
+        self._optimizer = optimizer
+        self._groups: dict[int, tuple[Tensor, list[Tensor]]] = {}
+        """The tensor of a group, and its parts in the shapes of the gradients."""
+        self._done: set[int] = set()
+        """Groups whose gradients of this update are widened."""
+        self._norm = optimizer.get_grad_norm_direct
+        self._flat = optimizer.flatten_dense_tensors_aligned
+        optimizer.get_grad_norm_direct = self.norm
+        optimizer.flatten_dense_tensors_aligned = self.flat
+
+    def norm(self, gradients: Sequence[Tensor], params: Sequence[Tensor], *rest: Any) -> Tensor:
+        """Of one group's gradients."""
+        group = self._group(gradients)
         if group is None:
-            return whole(tensors, alignment, *rest, **named)
-        if group not in kept:
-            kept[group] = torch.zeros(alignment)
-        first = 0
-        for tensor in tensors:
-            kept[group][first : first + tensor.numel()].copy_(tensor.flatten())
-            first += tensor.numel()
-        return kept[group]
+            return self._norm(gradients, params, *rest)
+        blocks = self._widen(group, gradients).split(BLOCK["cpu"])
+        return self._norm(blocks, repeat(params[0]), *rest)
 
-    optimizer.flatten_dense_tensors_aligned = widened
+    def flat(self, tensors: Sequence[Tensor], alignment: int, *rest: Any, **named: Any) -> Tensor:
+        """One group's gradients as one tensor; other tensors as DeepSpeed does it."""
+        group = self._group(tensors)
+        if group is None:
+            return self._flat(tensors, alignment, *rest, **named)
+        flat = self._widen(group, tensors)
+        self._done.discard(group)
+        return flat
+
+    def _group(self, tensors: Sequence[Tensor]) -> int | None:
+        """The group whose gradients these are."""
+        groups = self._optimizer.averaged_gradients.items()
+        return next((number for number, found in groups if found is tensors), None)
+
+    def _widen(self, group: int, gradients: Sequence[Tensor]) -> Tensor:
+        """The group's tensor with these gradients."""
+        if group not in self._groups:
+            flat = torch.zeros(int(self._optimizer.partition_size[group]))
+            parts = flat.split([each.numel() for each in gradients] + [_rest(flat, gradients)])
+            shaped = [part.view_as(each) for part, each in zip(parts, gradients, strict=False)]
+            self._groups[group] = flat, shaped
+        flat, shaped = self._groups[group]
+        if group not in self._done:
+            torch._foreach_copy_(shaped, list(gradients))
+            self._done.add(group)
+        return flat
+
+
+def _rest(flat: Tensor, gradients: Sequence[Tensor]) -> int:
+    """Values at the end of a group that pad it."""
+    return flat.numel() - sum(each.numel() for each in gradients)
