@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from grid.artifact import ArtifactError, StrayError, check
 from grid.confine import listing, refuse_links
 from grid.errors import StoreError
 from grid.graph import Graph, StageId
+from grid.over_cores import over_cores
 from grid.store import Store
 
 _NAME = "damaged-"
@@ -46,12 +48,11 @@ def set_aside(graph: Graph, store: Store, say: Callable[[str], None]) -> list[Da
     works on is left to it. Raises StoreError if something is damaged and cannot be taken away.
     """
     published = {name: store.published(name) for name in {name for name, _ in graph.stages}}
+    there = [id for id in graph.stages if id[1] in published[id[0]]]
     began, told = time.monotonic(), False
     found = []
-    for id in graph.stages:
-        if id[1] not in published[id[0]]:
-            continue
-        damage = _looked_at(store, id)
+    for id, wrong in zip(there, over_cores(partial(_is_wrong, store), there), strict=True):
+        damage = _looked_at(store, id) if wrong else None
         if damage is not None:
             say(str(damage))
             found.append(damage)
@@ -64,6 +65,16 @@ def set_aside(graph: Graph, store: Store, say: Callable[[str], None]) -> list[Da
 def is_kept_aside(name: str) -> bool:
     """Whether a folder beside the attempts of an artifact is what was taken away of it."""
     return name.startswith(_NAME)
+
+
+def _is_wrong(store: Store, id: StageId) -> bool:
+    """Whether something is wrong with an artifact, or kept it from being checked."""
+    place = store.path(*id)
+    try:
+        refuse_links(store.root, place)
+        return _fault(place, id) is not None
+    except (StoreError, OSError):
+        return True
 
 
 def _looked_at(store: Store, id: StageId) -> Damage | None:

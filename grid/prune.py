@@ -22,6 +22,7 @@ from grid.confine import listing, read_file, refuse_links
 from grid.damage import is_kept_aside
 from grid.errors import StoreError
 from grid.graph import StageId
+from grid.over_cores import over_cores
 from grid.store import Store
 from grid.wanted import FILE, recorded
 
@@ -163,30 +164,34 @@ def unlisted(folders: Sequence[Path]) -> StoreError:
 
 def _folders(store: Store) -> Iterator[Item]:
     """Each folder with one listing of it: there may be a million files."""
+    found = list(_named(store))
+    sizes = over_cores(measure, [place for _, _, place, _ in found])
+    for (kind, id, place, latest), (size, changed) in zip(found, sizes, strict=True):
+        yield Item(kind=kind, id=id, place=place, bytes=size, changed=changed, latest=latest)
 
-    def item(kind: str, id: StageId, entry: os.DirEntry[str], latest: bool = True) -> Item:
-        size, changed = measure(entry.path)
-        return Item(kind=kind, id=id, place=entry.path, bytes=size, changed=changed, latest=latest)
 
+def _named(store: Store) -> Iterator[tuple[str, StageId, str, bool]]:
+    """Of each folder what it is, whose, where, and, of an attempt, whether it is the latest."""
     for stage in _stages(store, "artifacts"):
         for group in _inside(store, stage.path):
             for entry in _inside(store, group.path):
                 kind = LEFTOVER if entry.name.startswith(".") else ARTIFACT
                 key = entry.name.removeprefix(".").partition("~")[0]
-                yield item(kind, (stage.name, key), entry)
+                yield kind, (stage.name, key), entry.path, True
     for stage in _stages(store, "work"):
         for entry in _inside(store, stage.path):
             if not entry.name.endswith(".lease"):
-                yield item(WORK, (stage.name, entry.name), entry)
+                yield WORK, (stage.name, entry.name), entry.path, True
     for stage in _stages(store, "attempts"):
         for parent in _inside(store, stage.path):
             found = _inside(store, parent.path)
             attempts = [each for each in found if each.name.isdigit()]
             newest = max((int(each.name) for each in attempts), default=0)
+            id = (stage.name, parent.name)
             for entry in attempts:
-                yield item(ATTEMPT, (stage.name, parent.name), entry, int(entry.name) == newest)
+                yield ATTEMPT, id, entry.path, int(entry.name) == newest
             for entry in (each for each in found if is_kept_aside(each.name)):
-                yield item(ATTEMPT, (stage.name, parent.name), entry, latest=False)
+                yield ATTEMPT, id, entry.path, False
 
 
 def measure(folder: Path | str) -> tuple[int, float]:

@@ -1,9 +1,11 @@
 """Finds what is damaged in a store, and what depends on it."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from grid.artifact import ArtifactError, now, read_record, settle, verify, verif
 from grid.confine import listing, refuse_links
 from grid.errors import StoreError
 from grid.graph import StageId
+from grid.over_cores import over_cores
 from grid.provenance import FILE as PROVENANCE
 from model.errors import InputError
 
@@ -48,26 +51,44 @@ def verify_store(store: "Store", *, quick: bool = False) -> tuple[list[StageId],
     """
     whole: list[StageId] = []
     damaged: dict[Path, str] = {}
-    links = lru_cache(maxsize=1)(refuse_links)  # artifacts come folder by folder
-    for place in places(store.root):
-        began = 0 if quick else now(place)
-        try:
-            links(store.root, place.parent)
-            if os.path.islink(place):
-                refuse_links(store.root, place)
-            if not quick and not place.is_dir():
-                raise ArtifactError(f"{place}: expected the folder of an artifact, found a file")
-            id = verify_quickly(place) if quick else verify(place)
-            if store.path(*id) != place:
-                raise ArtifactError(f"{place}: expected it at {store.path(*id)}, by its key")
-            if not quick:
-                settle(place, began)
-            whole.append(id)
-        except InputError as error:
-            damaged[place] = str(error)
-        except OSError as error:
-            damaged[place] = f"{place}: cannot be read: {error}"
+    every = list(places(store.root))
+    groups = [list(group) for _, group in groupby(every, key=attrgetter("parent"))]
+    work = partial(_verified, store, quick)
+    found = chain.from_iterable(over_cores(work, groups, things=len(every)))
+    for place, one in zip(every, found, strict=True):
+        if isinstance(one, str):
+            damaged[place] = one
+        else:
+            whole.append(one)
     return whole, damaged
+
+
+def _verified(store: "Store", quick: bool, group: Sequence[Path]) -> list[StageId | str]:
+    """Which artifacts are whole at places of one folder, or what is wrong with each."""
+    links = lru_cache(maxsize=1)(refuse_links)
+    return [_verified_one(store, quick, place, links) for place in group]
+
+
+def _verified_one(
+    store: "Store", quick: bool, place: Path, refuse_links_of: Callable[[Path, Path], None]
+) -> StageId | str:
+    began = 0 if quick else now(place)
+    try:
+        refuse_links_of(store.root, place.parent)
+        if os.path.islink(place):
+            refuse_links(store.root, place)
+        if not quick and not place.is_dir():
+            raise ArtifactError(f"{place}: expected the folder of an artifact, found a file")
+        id = verify_quickly(place) if quick else verify(place)
+        if store.path(*id) != place:
+            raise ArtifactError(f"{place}: expected it at {store.path(*id)}, by its key")
+        if not quick:
+            settle(place, began)
+    except InputError as error:
+        return str(error)
+    except OSError as error:
+        return f"{place}: cannot be read: {error}"
+    return id
 
 
 def verify_studies(store: "Store") -> dict[Path, str]:

@@ -30,7 +30,11 @@ from grid.rank import redirect
 from grid.signals import STOPS, end_with
 from grid.stage import run_attempt
 
-PRELOADED = {"light": ("numpy", "sentencepiece"), "torch": ("torch", "deepspeed"), "cold": ()}
+PRELOADED = {
+    "light": ("numpy", "sentencepiece"),
+    "torch": ("torch", "deepspeed", "model.ahead"),
+    "cold": (),
+}
 """Imported before a stage's own modules, which may import them only when they run. `cold` is for
 accelerators: a library that has touched one cannot be used after a fork."""
 
