@@ -85,7 +85,7 @@ def read_record(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """An artifact's manifest, compared with its own checksum. Raises ArtifactError."""
-    path = folder / MANIFEST
+    path = os.path.join(folder, MANIFEST)
     content = _content(path)
     manifest = _object(path, content)
     own = manifest.get(CHECKSUM)
@@ -138,7 +138,7 @@ def check(folder: Path, id: StageId) -> None:
 
     Files that were not written to since the last check are not read again.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ArtifactError(f"{folder}: expected the folder of an artifact, found none")
     manifest = read_manifest(folder)
     if (manifest.get("stage"), manifest.get("key")) != id:
@@ -147,7 +147,7 @@ def check(folder: Path, id: StageId) -> None:
             f"{manifest.get('stage')} {manifest.get('key')}"
         )
     files = _files_in(folder, manifest)
-    checked = (folder / MANIFEST).stat().st_mtime_ns
+    checked = os.stat(os.path.join(folder, MANIFEST)).st_mtime_ns
     present, strays = _present(folder, files)
     if any(max(each.st_mtime_ns, each.st_ctime_ns) >= checked for each in present.values()):
         began = now(folder)
@@ -187,10 +187,11 @@ def content(folder: Path, name: str) -> bytes:
 
     Raises ArtifactError, and FileNotFoundError if there is no such artifact.
     """
-    path = folder / name
+    path = os.path.join(folder, name)  # joined without Path, as there may be very many
     try:
         value = read_file(path)
-        listed = _listed(folder, (folder / MANIFEST).stat().st_mtime_ns).get(name)
+        changed = os.stat(os.path.join(folder, MANIFEST)).st_mtime_ns
+        listed = _listed(folder, changed).get(name)
     except FileNotFoundError:
         if not folder.is_dir():
             raise
@@ -199,7 +200,7 @@ def content(folder: Path, name: str) -> bytes:
         raise _unreadable(path, error) from None
     if listed is None:
         raise ArtifactError(f"{folder}: files not in the manifest: {name}")
-    _compare_size(path, len(value), listed)
+    _compare_size(folder, name, len(value), listed)
     _require_equal(path, listed, _sha256(value))
     return value
 
@@ -244,7 +245,7 @@ def _present(
         raise ArtifactError(f"{folder}: files missing: {_some(missing)}")
     strays = sorted(present.keys() - listed.keys())
     for name in sorted(listed):
-        _compare_size(folder / name, present[name].st_size, listed[name])
+        _compare_size(folder, name, present[name].st_size, listed[name])
     return {name: present[name] for name in sorted(listed)}, strays
 
 
@@ -258,11 +259,11 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_TOLD]) + more
 
 
-def _compare_size(path: Path, size: int, listed: Any) -> None:
+def _compare_size(folder: Path, name: str, size: int, listed: Any) -> None:
     if not isinstance(listed, dict):
-        raise ArtifactError(f"{path}: expected its bytes and sha256 in manifest.json")
+        raise ArtifactError(f"{folder / name}: expected its bytes and sha256 in manifest.json")
     if size != listed.get("bytes"):
-        raise ArtifactError(f"{path}: expected {listed.get('bytes')} bytes, found {size}")
+        raise ArtifactError(f"{folder / name}: expected {listed.get('bytes')} bytes, found {size}")
 
 
 def _compare(path: Path, listed: Mapping[str, Any]) -> None:
@@ -274,7 +275,7 @@ def _compare(path: Path, listed: Mapping[str, Any]) -> None:
     _require_equal(path, listed, checksum)
 
 
-def _require_equal(path: Path, listed: Mapping[str, Any], checksum: str) -> None:
+def _require_equal(path: Path | str, listed: Mapping[str, Any], checksum: str) -> None:
     if checksum != listed.get("sha256"):
         raise ArtifactError(
             f"{path}: expected the SHA-256 {listed.get('sha256')}, found {checksum}"
@@ -289,22 +290,23 @@ def _json(path: Path) -> dict[str, Any]:
     return _object(path, _content(path))
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path | str) -> bytes:
     try:
         return read_file(path)
     except FileNotFoundError:
-        raise ArtifactError(f"{path.parent}: expected {path.name}, found no such file") from None
+        folder, name = os.path.split(path)
+        raise ArtifactError(f"{folder}: expected {name}, found no such file") from None
     except OSError as error:
         raise _unreadable(path, error) from None
 
 
-def _unreadable(path: Path, error: OSError) -> StoreError:
+def _unreadable(path: Path | str, error: OSError) -> StoreError:
     """What cannot be read any more is damaged; what cannot be read now, or by us, may be whole."""
     kind = ArtifactError if error.errno in _LOST else StoreError
     return kind(f"{path}: cannot be read: {error}")
 
 
-def _object(path: Path, content: bytes) -> dict[str, Any]:
+def _object(path: Path | str, content: bytes) -> dict[str, Any]:
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -63,7 +63,10 @@ def read_file(path: Path | str, most: int = LARGEST) -> bytes:
         if size > most:
             raise StoreError(f"{path}: expected at most {most:,} bytes, found {size:,}")
         # Without a stream, which would ask for its kind and size again: there are many files.
-        return b"".join(iter(lambda: os.read(descriptor, size + 1), b""))
+        content = os.read(descriptor, size + 1)
+        if len(content) == size:
+            return content
+        return content + b"".join(iter(lambda: os.read(descriptor, size + 1), b""))
     finally:
         os.close(descriptor)
 

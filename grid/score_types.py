@@ -31,14 +31,14 @@ def require_type(name: str, kind: type[pl.DataType], values: Sequence[Any]) -> N
 
 def _is_large(values: Sequence[Any]) -> bool:
     """Whether a whole number does not fit into 64 bits."""
-    whole = [value for value in values if type(value) is int]
+    whole = {value for value in values if type(value) is int}
     return bool(whole) and (min(whole) <= -_LARGEST or max(whole) >= _LARGEST)
 
 
 def _has_no_text(values: Sequence[Any]) -> bool:
     """Whether one holds half a surrogate pair, which JSON's escapes can spell."""
     try:
-        "".join(value for value in values if type(value) is str).encode()
+        "".join({value for value in values if type(value) is str}).encode()
     except UnicodeEncodeError:
         return True
     return False

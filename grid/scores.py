@@ -64,6 +64,8 @@ class Scores:
         self._columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         self._pieces: list[pl.DataFrame] = []
         self._rows = 0
+        self._legal: set[tuple[str, type, Any]] = set()
+        """Values that are the same for all rows of a stage, and right."""
         # Neighbouring cells may share a model. More is not kept: it would be all of the store.
         self._read = lru_cache(maxsize=_KEPT)(_read)
         self._final_loss = lru_cache(maxsize=_KEPT)(_final_loss)
@@ -88,14 +90,14 @@ class Scores:
         updates: int | None = None
         if "pretraining" in there:
             folder = self._store.path(*there["pretraining"])
-            exposure = self._read(folder / "exposure.json")
+            exposure = self._read(folder, "exposure.json")
             seen, updates = exposure["languages"], exposure["updates"]
-            self._pretrained(exposure, self._final_loss(folder / "curve.json"))
+            self._pretrained(exposure, self._final_loss(folder, "curve.json"))
         elif "pretraining" in graph.cells[cell.id]:
             return
         for role, id in there.items():
             if role.partition("/")[0] in MEASURING:
-                scores = self._read(self._store.path(*id) / "scores.json")
+                scores = self._read(self._store.path(*id), "scores.json")
                 self._scored(scores, cell, graph.stages[id].config, seen, updates)
 
     def _pretrained(self, exposure: Mapping[str, Any], loss: float | None) -> None:
@@ -148,7 +150,10 @@ class Scores:
         for name, values in columns.items():
             require_type(name, COLUMNS[name], values)
         for name, value in constant.items():
-            require_type(name, COLUMNS[name], (value,))
+            seen = (name, type(value), value)
+            if seen not in self._legal:
+                require_type(name, COLUMNS[name], (value,))
+                self._legal.add(seen)
         for name, column in self._columns.items():
             column += columns[name] if name in columns else [constant.get(name)] * rows
         self._rows += rows
@@ -183,39 +188,39 @@ def _corpus_tokens(languages: Mapping[str, Any]) -> float | None:
     return float(round(sum(each["tokens"] / each["epochs"] for each in seen)))
 
 
-def _final_loss(path: Path) -> float | None:
+def _final_loss(folder: Path, name: str) -> float | None:
     """The last loss of a curve, in nats a masked token; None if there was no update.
 
     A curve has a hundred points with a loss of each language: where they are laid out as the store
     does it, only the last is decoded.
     """
-    text = _bytes(path)
+    text = _bytes(folder, name)
     last = text.rfind(b"\n [")
     try:
         # Brackets are in balance only if a point, and nothing within one, begins here.
         curve = json.loads(b"[" + text[last:] if last > 0 else text)
     except (ValueError, RecursionError):
-        curve = _decoded(path, text)
+        curve = _decoded(folder, name, text)
     return float(curve[-1][1]) if curve else None
 
 
-def _read(path: Path) -> Any:
+def _read(folder: Path, name: str) -> Any:
     """One JSON file of an artifact."""
-    return _decoded(path, _bytes(path))
+    return _decoded(folder, name, _bytes(folder, name))
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(folder: Path, name: str) -> bytes:
     try:
-        return content(path.parent, path.name)
+        return content(folder, name)
     except (OSError, StoreError) as error:
-        raise _damaged(path, error) from None
+        raise _damaged(folder / name, error) from None
 
 
-def _decoded(path: Path, text: bytes) -> Any:
+def _decoded(folder: Path, name: str, text: bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, error) from None
+        raise _damaged(folder / name, error) from None
 
 
 def _damaged(path: Path, error: Exception) -> StoreError:

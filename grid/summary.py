@@ -20,10 +20,8 @@ def summary(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
     their own languages, and tokens seen in training.
     `all` are the seven of xlm-7 where all of them are scored, otherwise those that are.
     """
-    keys = ["block", *paths]
-    if "n_languages" not in keys:
-        keys.append("n_languages")
-    needed = (*keys, "cell", "task", *MODEL, "metric", "language", "value", "updates")
+    keys = _keys(paths)
+    needed = columns(paths)
     frame = headline(frame.select(name for name in frame.columns if name in needed))
     scored = set(frame["language"].drop_nulls().unique().to_list())
     every = SEVEN if set(SEVEN) <= scored else tuple(sorted(scored))
@@ -53,6 +51,16 @@ def summary(frame: pl.DataFrame, paths: Sequence[str]) -> pl.DataFrame:
     table = table.with_columns(pl.col("tokens").round().cast(pl.Int64))
     empty = [name for name in numbers if table[name].null_count() == len(table)]
     return table.drop(empty)
+
+
+def columns(paths: Sequence[str]) -> list[str]:
+    """What the summary needs of a results frame."""
+    return [*_keys(paths), "cell", "task", *MODEL, "metric", "language", "value", "updates"]
+
+
+def _keys(paths: Sequence[str]) -> list[str]:
+    keys = ["block", *paths]
+    return keys if "n_languages" in keys else [*keys, "n_languages"]
 
 
 def _of_tasks(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:

@@ -45,11 +45,18 @@ def conclude(studies: "Sequence[Study]", report: "Report", format: str) -> int:
     """After a run: tells what happened, prints the results table and draws the figures."""
     from grid.results import RESULTS
     from grid.study_files import read_frame
+    from grid.summary import columns
 
     _tell(report)
     if report.unwritten is not None:
         return FAILED
-    frames = [read_frame(study.folder / RESULTS) for study in studies]
+    frames = [
+        read_frame(
+            study.folder / RESULTS,
+            ["synthetic", *columns(study.paths)] if format == "table" else None,
+        )
+        for study in studies
+    ]
     _print_results(studies, frames, format)
     for study in studies:
         _tell_verdicts(study)
