@@ -16,8 +16,8 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from model.config import EncoderConfig
-from model.encoder.attention import attend, attention_weights
-from model.encoder.dropout import mask
+from model.encoder.attention import attend, attend_dropped, attention_weights
+from model.encoder.dropout import mask, scale
 from model.encoder.layers import Attention
 
 BATCH, HEADS, TOKENS, SIZE = 32, 4, 128, 32
@@ -50,8 +50,8 @@ def attention(dtype: torch.dtype, rate: float) -> None:
     def own() -> None:
         first, second, third = (part.flatten(0, 1) for part in (query, key, value))
         if rate:
-            weights = attention_weights(first, second, None)
-            found = torch.bmm(weights * mask(weights, rate), third)
+            kept = mask(query.new_empty(1).expand(BATCH * HEADS, TOKENS, TOKENS), rate)
+            found = attend_dropped(first, second, third, None, kept, scale(rate))
         else:
             found = attend(first, second, third, None)
         found.sum().backward()

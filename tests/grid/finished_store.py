@@ -4,11 +4,13 @@ Every artifact and attempt has the files that the real one has; weights, texts a
 a few bytes. Configurations, manifests and keys are real, so `verify` finds all of them whole.
 """
 
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from grid.artifact import MANIFEST, manifest_text
 from grid.environment import environment
 from grid.execution import ExecutionConfig
 from grid.graph import Graph, Stage
@@ -41,11 +43,11 @@ def fill(store: Store, graph: Graph, *, age: float = 0.0) -> int:
 
 
 def fill_scores(store: Store, graph: Graph) -> None:
-    """Only what results are read from, for very many cells: no manifests and no attempts.
+    """Only what results are read from, for very many cells: no configurations and no attempts.
 
     Files that say the same are one file with many names, so a hundred thousand cells are made soon.
     """
-    made: dict[tuple[object, ...], list[Path]] = {}
+    made: dict[tuple[object, ...], tuple[list[Path], dict[str, Any]]] = {}
     for stage in graph.stages.values():
         if stage.name not in _PAYLOADS or store.has(*stage.id):
             continue
@@ -54,14 +56,19 @@ def fill_scores(store: Store, graph: Graph) -> None:
         # What scores depend on here: the languages and the recipe, which cells share.
         recipe = getattr(stage.config, "pretraining", None)
         same = (stage.name, tuple(stage.config.languages), id(recipe))
-        for path in made.get(same, ()):
+        paths, listed = made.setdefault(same, ([], {}))
+        for path in paths:
             os.link(path, folder / path.name)
-        if same not in made:
-            made[same] = []
+        if not paths:
             for name, content in _PAYLOADS[stage.name](stage.config):
                 if name in _READ:
                     write_json(folder / name, content)
-                    made[same].append(folder / name)
+                    written = (folder / name).read_bytes()
+                    checksum = hashlib.sha256(written).hexdigest()
+                    listed[name] = {"bytes": len(written), "sha256": checksum}
+                    paths.append(folder / name)
+        manifest = {"stage": stage.name, "key": stage.key, "version": 1, "files": listed}
+        (folder / MANIFEST).write_text(manifest_text(manifest), encoding="utf-8")
 
 
 def _publish(store: Store, stage: Stage, job: dict[str, Any], age: float) -> None:
