@@ -52,6 +52,7 @@ _TOLD = ("task", "metric", "language", "value", "n", "seen")
 _told = itemgetter(*_TOLD)
 _PIECE = 20_000
 """Rows that are kept as Python's objects at most."""
+_PLAIN = (str, int, float, bool, type(None))
 _KEPT = 16
 """Files whose content is kept."""
 
@@ -64,7 +65,7 @@ class Scores:
         self._columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         self._pieces: list[pl.DataFrame] = []
         self._rows = 0
-        self._legal: set[tuple[str, type, Any]] = set()
+        self._legal: set[tuple[str, type, Any] | None] = set()
         """Values that are the same for all rows of a stage, and right."""
         # Neighbouring cells may share a model. More is not kept: it would be all of the store.
         self._read = lru_cache(maxsize=_KEPT)(_read)
@@ -150,10 +151,10 @@ class Scores:
         for name, values in columns.items():
             require_type(name, COLUMNS[name], values)
         for name, value in constant.items():
-            seen = (name, type(value), value)
-            if seen not in self._legal:
+            told = (name, type(value), value) if type(value) in _PLAIN else None
+            if told is None or told not in self._legal:
                 require_type(name, COLUMNS[name], (value,))
-                self._legal.add(seen)
+                self._legal.add(told)
         for name, column in self._columns.items():
             column += columns[name] if name in columns else [constant.get(name)] * rows
         self._rows += rows

@@ -222,7 +222,8 @@ def _layout() -> dict[str, int]:
 
 def _named(layout: dict[str, int]) -> str:
     tensor, data = layout["tensor_parallel"], layout["data_parallel"]
-    return f"{tensor} tensor-parallel by {data} data-parallel ranks"
+    before = " of an earlier version" if tensor > 1 and "alike_first" not in layout else ""
+    return f"{tensor} tensor-parallel by {data} data-parallel ranks{before}"
 
 
 def _finished(work: Path) -> list[Path]:

@@ -48,8 +48,11 @@ def prepare(device: str, threads: int) -> None:
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Matrices with weight decay; norms and biases without. What ranks hold alike comes first.
 
-    The optimizer updates a group as one vector, whose last few values a CPU's scalar code may round
-    otherwise: these must be a rank's own, or what is held alike drifts apart.
+    The optimizer updates a group, or a data-parallel rank's part of it, as one vector, whose last
+    few values a CPU's scalar code may round otherwise. With the order of the model these were some
+    that tensor-parallel ranks hold alike, and which drifted apart. They still may where parts end
+    among them: with data parallelism, too, and parameters that cannot be dealt evenly. The groups
+    are two for every layout of ranks, since DeepSpeed reads their settings by number.
     """
     splits: Mapping[str, parallel.Split] = getattr(model, "splits", {})
     named = sorted(model.named_parameters(), key=lambda each: each[0] in splits)
@@ -123,7 +126,7 @@ class Engine:
             self.engine.optimizer,
             device=torch.device(self.device).type,
             ranks=context.ranks,
-            copies=distributed.data_parallel(),
+            data_parallel=distributed.data_parallel(),
         )
         self.engine.train()
 

@@ -16,13 +16,13 @@ BLOCK = {"cpu": 1 << 18, "cuda": 1 << 24}
 """Values of a gradient that are widened to fp64 at once: 2 MiB on a CPU, which its cache holds."""
 
 
-def spare_copies(optimizer: Any, *, device: str, ranks: int, copies: int) -> None:
+def spare_copies(optimizer: Any, *, device: str, ranks: int, data_parallel: int) -> None:
     """Changes the steps of one optimizer, whose parameters have been set up.
 
     device: cpu or cuda.
-    copies: how many of the ranks have a copy of the same model, or of the same part of it.
+    data_parallel: how many of the ranks hold the same model, or the same part of it.
     """
-    if copies == 1:  # the mean over one copy is what is there
+    if data_parallel == 1:  # the mean over one rank is what is there
         optimizer.buffered_reduce_fallback = lambda *_, **__: None
     if ranks == 1 and device == "cpu":
         _Widened(optimizer)
@@ -48,18 +48,19 @@ def _norms_in_blocks(optimizer: Any) -> None:
 
 
 class _Widened:
-    """The update's gradients in fp32, all of a group in one tensor that stays.
+    """The update's gradients in fp32, all of a group in one tensor, of which the norm is taken too.
 
-    The norm is that of this tensor. Made anew in each update, as one block after another, it left
-    gaps in the heap that the next one did not fit in.
+    The tensor stays: where it is made anew in each update, other tensors come to lie in the gap
+    that it leaves, and the heap grows for the next one.
     """
 
     def __init__(self, optimizer: Any) -> None:
         self._optimizer = optimizer
         self._groups: dict[int, tuple[Tensor, list[Tensor]]] = {}
         """The tensor of a group, and its parts in the shapes of the gradients."""
-        self._done: set[int] = set()
-        """Groups whose gradients of this update are widened."""
+        self._widened: dict[int, Sequence[Tensor]] = {}
+        """The gradients that a group's tensor holds. After an update that DeepSpeed skips, because
+        its norm is not finite, the next one has others."""
         self._norm = optimizer.get_grad_norm_direct
         self._flat = optimizer.flatten_dense_tensors_aligned
         optimizer.get_grad_norm_direct = self.norm
@@ -71,6 +72,7 @@ class _Widened:
         if group is None:
             return self._norm(gradients, params, *rest)
         blocks = self._widen(group, gradients).split(BLOCK["cpu"])
+        # A parameter tells which rank counts it; there is one rank.
         return self._norm(blocks, repeat(params[0]), *rest)
 
     def flat(self, tensors: Sequence[Tensor], alignment: int, *rest: Any, **named: Any) -> Tensor:
@@ -79,7 +81,7 @@ class _Widened:
         if group is None:
             return self._flat(tensors, alignment, *rest, **named)
         flat = self._widen(group, tensors)
-        self._done.discard(group)
+        self._widened.pop(group, None)
         return flat
 
     def _group(self, tensors: Sequence[Tensor]) -> int | None:
@@ -95,9 +97,9 @@ class _Widened:
             shaped = [part.view_as(each) for part, each in zip(parts, gradients, strict=False)]
             self._groups[group] = flat, shaped
         flat, shaped = self._groups[group]
-        if group not in self._done:
+        if self._widened.get(group) is not gradients:
             torch._foreach_copy_(shaped, list(gradients))
-            self._done.add(group)
+            self._widened[group] = gradients
         return flat
 
 

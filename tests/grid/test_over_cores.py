@@ -1,6 +1,7 @@
 """Work on many things by several processes: in order, with its errors, and not beside threads."""
 
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from grid import over_cores as module
 from grid import prune
 from grid.damage import set_aside
+from grid.errors import StoreError
 from grid.over_cores import over_cores
 from grid.store import Store
 from grid.verify import verify_store
@@ -18,6 +20,8 @@ MANY = range(6000)
 
 
 def square(number: int) -> tuple[int, int]:
+    if number == 5500 and os.environ.get("KILLED"):
+        os.kill(os.getpid(), signal.SIGKILL)
     if number == 5500 and os.environ.get("FAILS"):
         raise ValueError("this one")
     return number * number, os.getpid()
@@ -57,6 +61,20 @@ def test_errors_come_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILS", "1")
     with pytest.raises(ValueError, match="this one"):
         list(over_cores(square, MANY))
+
+
+def test_a_child_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILLED", "1")
+    with pytest.raises(StoreError, match="was killed"):
+        list(over_cores(square, MANY))
+
+
+def test_no_child_is_left_by_who_wants_no_more() -> None:
+    found = over_cores(square, MANY)
+    _, child = next(found)
+    found.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
 
 
 def test_a_store_is_looked_at_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
