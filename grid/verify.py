@@ -65,16 +65,16 @@ def verify_store(store: "Store", *, quick: bool = False) -> tuple[list[StageId],
 
 def _verified(store: "Store", quick: bool, group: Sequence[Path]) -> list[StageId | str]:
     """Which artifacts are whole at places of one folder, or what is wrong with each."""
-    links = lru_cache(maxsize=1)(refuse_links)
-    return [_verified_one(store, quick, place, links) for place in group]
+    once = lru_cache(maxsize=1)(refuse_links)  # for the folder of them all
+    return [_verified_one(store, quick, place, once) for place in group]
 
 
 def _verified_one(
-    store: "Store", quick: bool, place: Path, refuse_links_of: Callable[[Path, Path], None]
+    store: "Store", quick: bool, place: Path, refuse_links_once: Callable[[Path, Path], None]
 ) -> StageId | str:
     began = 0 if quick else now(place)
     try:
-        refuse_links_of(store.root, place.parent)
+        refuse_links_once(store.root, place.parent)
         if os.path.islink(place):
             refuse_links(store.root, place)
         if not quick and not place.is_dir():

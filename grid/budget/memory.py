@@ -128,8 +128,9 @@ def activation_bytes(shape: Shape, kind: str) -> float:
 
 
 def logit_bytes(shape: Shape, kind: str) -> float:
-    """Scores of the masked places, their fp32 softmax and their gradient."""
-    return min(_scores(shape), SCORES_AT_ONCE[kind]) * (2 * shape.value_bytes + 4)
+    """Scores of the masked places and their gradient; on a GPU their fp32 softmax, too."""
+    softmax = 4 if kind == "cuda" else 0  # on a CPU no more of it than the cache holds
+    return min(_scores(shape), SCORES_AT_ONCE[kind]) * (2 * shape.value_bytes + softmax)
 
 
 def scored_twice(shape: Shape, kind: str) -> bool:

@@ -44,6 +44,7 @@ class _CrossEntropy(torch.autograd.Function):
         log_p_N1 = logits_NV.new_empty(places, 1, dtype=torch.float32)
         # exp() underflows at 87 nats: a loss beyond that reads 87, its gradient stays right.
         smallest = torch.finfo(torch.float32).tiny
+        # A place for each thread at least: the softmax shares out rows.
         step = max(torch.get_num_threads(), SCORES_IN_CACHE // rows)
         for some in (slice(first, first + step) for first in range(0, places, step)):
             part_MV = logits_NV[some].softmax(-1, dtype=torch.float32)
