@@ -7,7 +7,8 @@ language at the end; at a milestone these are not known.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,11 @@ from grid.task_results import with_selected
 from grid.template import Coordinate
 
 if TYPE_CHECKING:
-    from grid.graph import Graph
+    from grid.graph import Graph, StageId
     from grid.study import Study
 
+_AT_ONCE = 2500
+"""Cells whose files are read at once, and held until they are decoded: some 60 MB."""
 RESULTS, PLAN = "results.parquet", "plan.parquet"
 _BEFORE: dict[str, type[pl.DataType]] = {
     "study": pl.String,
@@ -56,9 +59,11 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
     scores = Scores(store)
     ends = [0]
     cells = [cell for cell in study.cells if cell.id in graph.cells]
-    for cell in cells:
-        roles = graph.cells[cell.id].items()
-        there = {role: id for role, id in roles if id[1] in published[id[0]]}
+    finished = (
+        {role: id for role, id in graph.cells[cell.id].items() if id[1] in published[id[0]]}
+        for cell in cells
+    )
+    for cell, there in zip(cells, _fetched(scores, finished), strict=True):
         try:
             scores.add(cell, graph, there)
         except WRONG as error:
@@ -95,6 +100,16 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
             synthetic=pl.coalesce("generated", "synthetic"),
         ).select(name for name in schema if name != "generated")
     )
+
+
+def _fetched(
+    scores: Scores, finished: "Iterable[dict[str, StageId]]"
+) -> "Iterator[dict[str, StageId]]":
+    """The stages of each cell, whose files are read by the time it is given."""
+    left = iter(finished)
+    while some := list(islice(left, _AT_ONCE)):
+        scores.fetch(some)
+        yield from some
 
 
 def _of_cells(study: "Study", cells: Sequence[Cell]) -> pl.DataFrame:
