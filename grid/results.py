@@ -7,8 +7,7 @@ language at the end; at a milestone these are not known.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +26,9 @@ from grid.task_results import with_selected
 from grid.template import Coordinate
 
 if TYPE_CHECKING:
-    from grid.graph import Graph, StageId
+    from grid.graph import Graph
     from grid.study import Study
 
-_AT_ONCE = 2500
-"""Cells whose files are read at once, and held until they are decoded: some 60 MB."""
 RESULTS, PLAN = "results.parquet", "plan.parquet"
 _BEFORE: dict[str, type[pl.DataType]] = {
     "study": pl.String,
@@ -59,11 +56,9 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
     scores = Scores(store)
     ends = [0]
     cells = [cell for cell in study.cells if cell.id in graph.cells]
-    finished = (
-        {role: id for role, id in graph.cells[cell.id].items() if id[1] in published[id[0]]}
-        for cell in cells
-    )
-    for cell, there in zip(cells, _fetched(scores, finished), strict=True):
+    for cell in cells:
+        roles = graph.cells[cell.id].items()
+        there = {role: id for role, id in roles if id[1] in published[id[0]]}
         try:
             scores.add(cell, graph, there)
         except WRONG as error:
@@ -100,16 +95,6 @@ def collect(study: "Study", graph: "Graph") -> pl.DataFrame:
             synthetic=pl.coalesce("generated", "synthetic"),
         ).select(name for name in schema if name != "generated")
     )
-
-
-def _fetched(
-    scores: Scores, finished: "Iterable[dict[str, StageId]]"
-) -> "Iterator[dict[str, StageId]]":
-    """The stages of each cell, whose files are read by the time it is given."""
-    left = iter(finished)
-    while some := list(islice(left, _AT_ONCE)):
-        scores.fetch(some)
-        yield from some
 
 
 def _of_cells(study: "Study", cells: Sequence[Cell]) -> pl.DataFrame:

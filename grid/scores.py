@@ -6,7 +6,7 @@ to time. An artifact is data, and may come from somebody else: every value is ch
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
@@ -17,7 +17,6 @@ import polars as pl
 from grid.artifact import content
 from grid.cell import Cell
 from grid.errors import StoreError
-from grid.over_cores import over_cores
 from grid.score_types import require_type
 from grid.store import Store
 
@@ -26,12 +25,8 @@ if TYPE_CHECKING:
 
 ALL = "all"
 """Stands for the languages of training where there are several."""
-_SCORES = ("scores.json",)
-_FILES = {
-    "pretraining": ("exposure.json", "curve.json"),
-    **dict.fromkeys(("evaluation", "finetuning", "retrieval", "command"), _SCORES),
-}
-"""What results are read from, by the first part of a role."""
+MEASURING = ("evaluation", "finetuning", "retrieval", "command")
+"""Roles whose stages leave scores.json."""
 
 COLUMNS: dict[str, type[pl.DataType]] = {
     "task": pl.String,
@@ -73,9 +68,8 @@ class Scores:
         self._legal: set[tuple[str, type, Any] | None] = set()
         """Values that are the same for all rows of a stage, and right."""
         # Neighbouring cells may share a model. More is not kept: it would be all of the store.
-        self._read = lru_cache(maxsize=_KEPT)(self._decoded)
-        self._final_loss = lru_cache(maxsize=_KEPT)(self._last_loss)
-        self._fetched: dict[tuple[Path, str], bytes] = {}
+        self._read = lru_cache(maxsize=_KEPT)(_read)
+        self._final_loss = lru_cache(maxsize=_KEPT)(_final_loss)
 
     @property
     def height(self) -> int:
@@ -86,19 +80,6 @@ class Scores:
         """All of them. Nothing can be added after it."""
         self._end_piece()
         return pl.concat(self._pieces, rechunk=True)
-
-    def fetch(self, cells: Iterable[Mapping[str, "StageId"]]) -> None:
-        """Reads the files of the next cells, whose finished stages these are by role.
-
-        On all cores if they are many. A file that cannot be read is left to `add`, which tells.
-        """
-        wanted: dict[tuple[Path, str], None] = {}
-        for there in cells:
-            for role, id in there.items():
-                names = _FILES.get(role.partition("/")[0], ())
-                wanted |= dict.fromkeys((self._store.path(*id), name) for name in names)
-        found = zip(wanted, over_cores(_content, list(wanted)), strict=True)
-        self._fetched = {file: value for file, value in found if value is not None}
 
     def add(self, cell: Cell, graph: "Graph", there: Mapping[str, "StageId"]) -> None:
         """Reads what the finished stages of one cell, `there` by role, say.
@@ -116,7 +97,7 @@ class Scores:
         elif "pretraining" in graph.cells[cell.id]:
             return
         for role, id in there.items():
-            if _FILES.get(role.partition("/")[0]) == _SCORES:
+            if role.partition("/")[0] in MEASURING:
                 scores = self._read(self._store.path(*id), "scores.json")
                 self._scored(scores, cell, graph.stages[id].config, seen, updates)
 
@@ -180,36 +161,6 @@ class Scores:
         if len(self._columns["task"]) >= _PIECE:
             self._end_piece()
 
-    def _decoded(self, folder: Path, name: str) -> Any:
-        """One JSON file of an artifact."""
-        text = self._bytes(folder, name)
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise _damaged(folder / name, error) from None
-
-    def _last_loss(self, folder: Path, name: str) -> float | None:
-        """The last loss of a curve, in nats a masked token; None if there was no update.
-
-        A curve has a hundred points with a loss of each language: where they are laid out as the
-        store does it, only the last is decoded.
-        """
-        text = self._bytes(folder, name)
-        last = text.rfind(b"\n [")
-        try:
-            # Brackets are in balance only if a point, and nothing within one, begins here.
-            curve = json.loads(b"[" + text[last:] if last > 0 else text)
-        except (ValueError, RecursionError):
-            curve = self._decoded(folder, name)
-        return float(curve[-1][1]) if curve else None
-
-    def _bytes(self, folder: Path, name: str) -> bytes:
-        fetched = self._fetched.get((folder, name))
-        try:
-            return content(folder, name) if fetched is None else fetched
-        except (OSError, StoreError) as error:
-            raise _damaged(folder / name, error) from None
-
     def _end_piece(self) -> None:
         self._pieces.append(pl.DataFrame(self._columns, schema=COLUMNS))
         self._columns = {name: [] for name in COLUMNS}
@@ -238,11 +189,39 @@ def _corpus_tokens(languages: Mapping[str, Any]) -> float | None:
     return float(round(sum(each["tokens"] / each["epochs"] for each in seen)))
 
 
-def _content(file: tuple[Path, str]) -> bytes | None:
+def _final_loss(folder: Path, name: str) -> float | None:
+    """The last loss of a curve, in nats a masked token; None if there was no update.
+
+    A curve has a hundred points with a loss of each language: where they are laid out as the store
+    does it, only the last is decoded.
+    """
+    text = _bytes(folder, name)
+    last = text.rfind(b"\n [")
     try:
-        return content(*file)
-    except (OSError, StoreError):
-        return None
+        # Brackets are in balance only if a point, and nothing within one, begins here.
+        curve = json.loads(b"[" + text[last:] if last > 0 else text)
+    except (ValueError, RecursionError):
+        curve = _decoded(folder, name, text)
+    return float(curve[-1][1]) if curve else None
+
+
+def _read(folder: Path, name: str) -> Any:
+    """One JSON file of an artifact."""
+    return _decoded(folder, name, _bytes(folder, name))
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    try:
+        return content(folder, name)
+    except (OSError, StoreError) as error:
+        raise _damaged(folder / name, error) from None
+
+
+def _decoded(folder: Path, name: str, text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(folder / name, error) from None
 
 
 def _damaged(path: Path, error: Exception) -> StoreError:
