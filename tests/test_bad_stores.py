@@ -116,7 +116,7 @@ def test_a_plan_waits_for_no_pipe(folder: Path, name: str) -> None:
         for each in files:
             each.unlink()
             os.mkfifo(each)
-        loaded(folder).plan()
+        assert len(loaded(folder).plan())
     finally:
         for each, content in contents.items():
             each.unlink()

@@ -42,14 +42,14 @@ def test_numbers_are_deepspeeds(
     precision: str, parts: int, ranks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ranks: what the optimizer is told; with 2 it takes the way of several ranks."""
-    compare(monkeypatch, ranks, precision, parts)
+    assert_deepspeeds(monkeypatch, ranks, precision, parts)
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 def test_an_update_that_is_skipped_leaves_nothing(
     broken: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    norms = compare(monkeypatch, 1, "fp32", 1, broken)
+    norms = assert_deepspeeds(monkeypatch, 1, "fp32", 1, broken)
     assert [math.isinf(norm) for norm in norms] == [step == 1 for step in range(STEPS)]
 
 
@@ -61,13 +61,14 @@ def test_what_is_imported_ahead_is_there() -> None:
     assert torch._inductor and deepspeed and sklearn
 
 
-def compare(
+def assert_deepspeeds(
     monkeypatch: pytest.MonkeyPatch,
     ranks: int,
     precision: str,
     parts: int,
     broken: float | None = None,
 ) -> list[float]:
+    """That both ways give the same; returns the norms."""
     own = lean.spare_copies
     with monkeypatch.context() as patch:
         patch.setattr(engine, "spare_copies", lambda *_, **__: None)
