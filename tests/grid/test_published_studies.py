@@ -66,7 +66,7 @@ def test_what_studies_share_is_pretrained_once() -> None:
 
 
 def test_all_studies_at_laptop_scale_take_two_and_a_half_hours_on_two_cores() -> None:
-    """As the plan prices them, with three seeds. Cells have 2.5M tokens or more, but the smaller
+    """As the plan prices them, with three seeds or five. Cells have 2.5M tokens or more, but the smaller
     batches at equal updates, which is what equal updates mean."""
     plan = Plan(*(grid.load(file, scale="laptop") for file in FILES), profile="cpu")
     shared, alone = plan.totals()["shared"], plan.totals()["alone"]
@@ -79,7 +79,7 @@ def test_all_studies_at_laptop_scale_take_two_and_a_half_hours_on_two_cores() ->
         if 0 < tokens < 2.5e6:
             few.add(recipe.batch_size)
     assert few == {20, 40}
-    assert all(s.seeds == (1, 2, 3) for s in plan.studies if s.name != "corpus_sizes")
+    assert all(len(s.seeds) in (3, 5) for s in plan.studies if s.name != "corpus_sizes")
 
 
 def test_figure_6_keeps_its_capacity() -> None:
