@@ -220,6 +220,13 @@ class Cluster:
         os.kill(process, number)
         self.wait_for(lambda: not Path(f"/proc/{process}").exists(), f"the end of {name}")
 
+    def saved(self, text: str) -> bool:
+        """Whether a job with this text has reached the controller's files.
+
+        They are written some seconds after a change; of what is not there a SIGKILL leaves nothing.
+        """
+        return text.encode() in (self.folder / "state" / "job_state").read_bytes()
+
     def restart(self, name: str) -> None:
         """Ends a daemon, which saves its state, and starts it again."""
         self.kill(name, signal.SIGTERM)

@@ -187,6 +187,7 @@ def test_without_the_controller_files_are_told_and_slurm_is_asked_again(
 ) -> None:
     made = submission(tmp_path / "runs", graph, {"text": shares(graph, "corpus")}, study="sizes")
     made = sent(cluster, made, "text")
+    cluster.wait_for(lambda: cluster.saved(comment(made.id, "text")), "saved state")
     cluster.kill("slurmctld")
 
     done = run_grid(tmp_path, "status", "sizes.yaml")
