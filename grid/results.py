@@ -16,12 +16,13 @@ import polars as pl
 from grid.cell import Cell, solved_columns
 from grid.confine import read_file
 from grid.errors import StoreError, StudyError
+from grid.made_from import made_from
 from grid.planned import FILE as PLANNED
 from grid.planned import planned
 from grid.provenance import FILE as ARTIFACTS
 from grid.provenance import provenance
 from grid.scores import COLUMNS, WRONG, Scores
-from grid.study_files import DESCRIPTION, write_outputs
+from grid.study_files import DESCRIPTION, MADE_FROM, kept_file, parquet, write_outputs
 from grid.task_results import with_selected
 from grid.template import Coordinate
 
@@ -134,18 +135,19 @@ def refuse_foreign(study: "Study") -> None:
         )
 
 
-def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
+def publish(study: "Study", graph: "Graph") -> None:
     """Collects the results and writes them, the plan and study.json into the study's folder.
 
-    Each file is written whole or not at all; one that says the same already is left untouched.
+    Results that are there and were made from the same cells, artifacts and code are kept as they
+    are. Each file is written whole or not at all; one that says the same already is left untouched.
     """
-    frame = collect(study, graph)
-    frames = {
-        PLAN: plan_frame(study),
-        PLANNED: planned(study.cells),
-        ARTIFACTS: provenance(graph),
-        RESULTS: frame,
+    files = {
+        PLAN: parquet(plan_frame(study)),
+        PLANNED: parquet(planned(study.cells)),
+        ARTIFACTS: parquet(provenance(graph)),
     }
+    origin = made_from(study, graph, files)
+    files[RESULTS] = kept_file(study.folder / RESULTS, origin) or parquet(collect(study, graph))
     facts = {
         "name": study.name,
         "scale": study.scale,
@@ -155,9 +157,9 @@ def publish(study: "Study", graph: "Graph") -> pl.DataFrame:
         "file": str(study.file.absolute()),
         "figures": list(study.figures),
         "tables": list(study.tables),
+        MADE_FROM: origin,
     }
-    write_outputs(study.folder, frames, facts)
-    return frame
+    write_outputs(study.folder, files, facts)
 
 
 def results_sha256(study: "Study") -> str | None:

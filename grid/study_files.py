@@ -23,6 +23,8 @@ from grid.store import explain
 DESCRIPTION = "study.json"
 CHECKSUMS = "files"
 """Key of study.json: SHA-256 of the frames beside it, by name."""
+MADE_FROM = "made_from"
+"""Key of study.json: what the results beside it follow from (grid.made_from)."""
 UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What polars raises over a file that is no Parquet, or a damaged one. A panic is no Exception."""
 _TRIES = 3
@@ -67,15 +69,12 @@ def parquet(frame: pl.DataFrame) -> bytes:
     return stream.getvalue()
 
 
-def write_outputs(
-    folder: Path, frames: Mapping[str, pl.DataFrame], facts: Mapping[str, Any]
-) -> None:
-    """Writes the frames of a study by their names, and study.json with their checksums.
+def write_outputs(folder: Path, contents: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
+    """Writes a study's frames, Parquet by file name, and study.json with their checksums.
 
     Two processes that do so at once may leave a frame of the one with the checksum of the other:
     whoever is the last finds that, and writes its own again.
     """
-    contents = {name: parquet(frame) for name, frame in frames.items()}
     checksums = {name: hashlib.sha256(each).hexdigest() for name, each in contents.items()}
     value = {**facts, CHECKSUMS: checksums}
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -85,6 +84,17 @@ def write_outputs(
         write_bytes(text.encode(), folder / DESCRIPTION)
         if not damaged_files(folder):
             return
+
+
+def kept_file(path: Path, origin: str) -> bytes | None:
+    """A frame's file, if it is what was written and study.json says it was made from this."""
+    try:
+        described = _described(path.parent)
+        if described.get(MADE_FROM) == origin and path.name in _listed(path.parent):
+            return _checked(path)
+    except (OSError, StoreError):
+        pass  # damaged: made anew
+    return None
 
 
 def read_frame(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
@@ -130,8 +140,14 @@ def _checked(path: Path) -> bytes:
 
 def _listed(folder: Path) -> dict[str, str]:
     """The checksums in study.json; none if an older version wrote it, or it cannot be read."""
-    try:
-        listed = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")).get(CHECKSUMS)
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return {}
+    listed = _described(folder).get(CHECKSUMS)
     return listed if isinstance(listed, dict) else {}
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    """What study.json says; nothing if it cannot be read."""
+    try:
+        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return described if isinstance(described, dict) else {}

@@ -128,7 +128,7 @@ class Facts:
 
 
 def gather(study: "Study", options: tuple[str, ...]) -> Facts:
-    """Looks at the study's store and collects its results anew. Raises InputError.
+    """Looks at the study's store and brings its results up to date. Raises InputError.
 
     Where the text that the stages' keys are made from is not at hand, the results are those of the
     last run.
@@ -136,9 +136,8 @@ def gather(study: "Study", options: tuple[str, ...]) -> Facts:
     refuse_foreign(study)
     overview = Overview(Studies(studies=(study,)))
     if overview.note is None:
-        frame = publish(study, overview.graph)
-    else:
-        frame = read_frame(study.folder / RESULTS)
+        publish(study, overview.graph)
+    frame = read_frame(study.folder / RESULTS)
     look = overview.look()
     store = study.open_store()
     done = [id for id, found in look.stages.items() if found.state == DONE]

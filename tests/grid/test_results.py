@@ -9,9 +9,10 @@ import pytest
 
 import grid
 from grid.errors import StoreError
+from grid.graph import Graph
 from grid.results import RESULTS, collect, publish, results_sha256
 from grid.study import Study
-from grid.study_files import damaged_files, read_frame, write_bytes, write_outputs
+from grid.study_files import damaged_files, parquet, read_frame, write_bytes, write_outputs
 from grid.summary import summary
 from grid.tables import as_text
 from tests.grid.signed import sign
@@ -152,9 +153,9 @@ def test_the_summary_averages_groups_of_languages_then_seeds(study: Study) -> No
 
 def test_the_file_is_written_once_and_left_alone_when_nothing_changed(study: Study) -> None:
     finish(study, 1)
-    frame = publish(study, study.graph())
+    publish(study, study.graph())
     path = study.folder / RESULTS
-    assert read_frame(path).equals(frame)
+    assert read_frame(path).equals(study.results())
     before, checksum = path.stat().st_mtime_ns, results_sha256(study)
     publish(study, study.graph())
     assert path.stat().st_mtime_ns == before
@@ -170,6 +171,50 @@ def test_the_file_is_written_once_and_left_alone_when_nothing_changed(study: Stu
     assert planned["tasks"].to_list() == [["xnli/zero-shot"]] * 4
     assert planned["profile"].unique().to_list() == ["wikipedia"]
     assert planned["parameters"].to_list() == study.plan()["parameters"].to_list()
+
+
+def test_results_are_collected_again_only_if_something_has_changed(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected: list[str] = []
+
+    def counted(of: Study, graph: Graph) -> pl.DataFrame:
+        collected.append(of.name)
+        return collect(of, graph)
+
+    def published(of: Study) -> int:
+        """How often that has collected; what is there is right in any case."""
+        collected.clear()
+        publish(of, of.graph())
+        times = len(collected)
+        assert read_frame(of.folder / RESULTS).equals(of.results())
+        return times
+
+    monkeypatch.setattr("grid.results.collect", counted)
+    finish(study, 1)
+    assert [published(study), published(study)] == [1, 0]
+
+    finish(study, 2)  # another artifact
+    assert [published(study), published(study)] == [1, 0]
+
+    evaluation = study.open_store().path(*study.graph().cells[study.cells[0].id]["evaluation"])
+    scores = json.loads((evaluation / "scores.json").read_text())
+    (evaluation / "scores.json").write_text(json.dumps([{**scores[0], "value": 1.5}]))
+    sign(evaluation)  # computed anew, and another one
+    assert [published(study), published(study)] == [1, 0]
+
+    study.file.write_text(STUDY.replace("{name: again,", "{name: once more,"), encoding="utf-8")
+    renamed = grid.load(study.file, store=study.store)
+    assert [published(renamed), published(renamed)] == [1, 0]
+
+    monkeypatch.setattr("grid.made_from._code", lambda: "of another version")
+    assert [published(renamed), published(renamed)] == [1, 0]
+
+    for damaged in (RESULTS, "study.json"):
+        (renamed.folder / damaged).write_bytes(b"not what was written")
+        assert [published(renamed), published(renamed)] == [1, 0]
+    (renamed.folder / RESULTS).unlink()
+    assert [published(renamed), published(renamed)] == [1, 0]
 
 
 def test_a_damaged_results_file_is_written_anew(study: Study) -> None:
@@ -249,10 +294,10 @@ def test_two_that_write_at_once_leave_what_can_be_read(tmp_path: Path) -> None:
     """The frame of the one with the checksum of the other, as if both had written in between."""
     folder = tmp_path / "studies" / "s" / "laptop"
     ours, theirs = pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [3]})
-    write_outputs(folder, {RESULTS: theirs}, {"name": "s"})
+    write_outputs(folder, {RESULTS: parquet(theirs)}, {"name": "s"})
     described = (folder / "study.json").read_bytes()
-    write_outputs(folder, {RESULTS: ours}, {"name": "s"})
+    write_outputs(folder, {RESULTS: parquet(ours)}, {"name": "s"})
     write_bytes(described, folder / "study.json")
     assert list(damaged_files(folder)) == [folder / RESULTS]
-    write_outputs(folder, {RESULTS: ours}, {"name": "s"})
+    write_outputs(folder, {RESULTS: parquet(ours)}, {"name": "s"})
     assert read_frame(folder / RESULTS).equals(ours) and not damaged_files(folder)
