@@ -1,14 +1,14 @@
 # One job each: demo, test, test-slow, test-cluster, test-browser, check, plots, bench, clean. Each
 # makes its own environment first.
 #
-#   make demo                     the curse of multilinguality at one width, with its figure
+#   make demo                     the curse of multilinguality at one width, three seeds of five
 #   make demo PYTHON=python3.12   with another interpreter (3.11 to 3.13)
 #   make demo RUN="--workers 4 blocks=all"    options and overrides for the run
 
 PYTHON ?= python3
 VENV ?= .venv
 STUDY ?= studies/curse_of_multilinguality.yaml
-RUN ?= "blocks=[fixed width]"
+RUN ?= "blocks=[fixed width]" "replicates.seed=[1, 2, 3]"
 PYTEST ?= -n 2 --dist loadfile
 
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt

@@ -8,7 +8,15 @@ import polars
 import pytest
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
-ROW = {"world": "0", "study": "one", "verdict": "holds", "says": "A", "told": "+1", "effect": "1"}
+ROW = {
+    "world": "0",
+    "study": "one",
+    "verdict": "holds",
+    "says": "A",
+    "told": "+1",
+    "effect": "1",
+    "unit": "points",
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +49,24 @@ def test_other_worlds_stand_beside_the_first(collect: ModuleType) -> None:
     assert "| B | **holds** | +1 |  |" in made
 
 
+def test_a_statement_has_its_verdicts_by_task_and_by_text(collect: ModuleType) -> None:
+    undecided = {**ROW, "says": "B", "verdict": "undecided"}
+    rows = [
+        {**ROW, "verdict": "undecided"},
+        {**ROW, "says": "A (held-out text)", "verdict": "fails", "unit": "bits/byte"},
+        undecided,
+        {**ROW, "world": "1", "says": "B"},
+        {**ROW, "study": "synthetic_controls", "says": "C"},
+    ]
+    made = list(collect.statements(rows))
+    assert made[0].startswith("\n1 of 2 statements are decided")
+    assert "| A | one | **undecided** | **fails** |" in made
+    assert "| B | one | **undecided** |  |" in made
+
+
 def test_a_study_without_markers_is_refused(collect: ModuleType) -> None:
     with pytest.raises(ValueError, match="verdicts of one"):
-        collect.current("# Page", [ROW])
+        collect.current("# Page\n<!-- statements -->\n<!-- end -->", [ROW])
 
 
 def test_a_store_without_studies_leaves_the_shelf_as_it_is(

@@ -8,7 +8,7 @@ The tables between the markers of laptop.md follow from verdicts.csv; a test com
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars
@@ -20,6 +20,10 @@ HERE = Path(__file__).resolve().parent
 SHELF = HERE / "laptop"
 SCALE = "laptop"
 COLUMNS = tuple("world study verdict says effect low high unit seeds p_adjusted told".split())
+HELD_OUT = " (held-out text)"
+"""Ends a claim that asks of held-out text what the paper says of a task."""
+OWN = ("learning_rates", "synthetic_controls")
+"""Studies whose claims no paper makes."""
 CURVES_OF = "curse_of_multilinguality"
 """The study whose learning curves are kept; those of the others are much alike."""
 
@@ -61,15 +65,38 @@ def read_verdicts(path: Path = SHELF / "verdicts.csv") -> list[Row]:
 
 def current(page: str, rows: Sequence[Row]) -> str:
     """The page with its tables anew. Raises ValueError for a study without markers."""
+    page = _between(page, "<!-- statements -->", statements(rows))
     for study in dict.fromkeys(row["study"] for row in rows):
-        begin, end = f"<!-- verdicts of {study} -->", "<!-- end -->"
-        before, found, rest = page.partition(begin)
-        _, ended, after = rest.partition(end)
-        if not found or not ended:
-            raise ValueError(f"expected {begin} and {end} in the page")
         of_study = [row for row in rows if row["study"] == study]
-        page = before + "\n".join([begin, *table(of_study), end]) + after
+        page = _between(page, f"<!-- verdicts of {study} -->", table(of_study))
     return page
+
+
+def _between(page: str, begin: str, lines: Iterable[str]) -> str:
+    """The page with these lines between a marker and the next end."""
+    end = "<!-- end -->"
+    before, found, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise ValueError(f"expected {begin} and {end} in the page")
+    return before + "\n".join([begin, *lines, end]) + after
+
+
+def statements(rows: Sequence[Row]) -> Iterator[str]:
+    """What the papers state, each with its verdict by a task and by held-out text; their count."""
+    first = min(row["world"] for row in rows)
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row["world"] == first and row["study"] not in OWN:
+            of = found.setdefault(row["says"].removesuffix(HELD_OUT), {"study": row["study"]})
+            of["bits" if row["unit"] == "bits/byte" else "points"] = row["verdict"]
+    decided = [of for of in found.values() if {"holds", "fails"} & set(of.values())]
+    yield f"\n{len(decided)} of {len(found)} statements are decided, by one measure or both:"
+    yield "\n| statement | study | task | held-out text |\n|---|---|---|---|"
+    for says, of in found.items():
+        told = [f"**{of[by]}**" if by in of else "" for by in ("points", "bits")]
+        yield f"| {says} | {of['study']} | {' | '.join(told)} |"
+    yield ""
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
