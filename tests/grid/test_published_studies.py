@@ -66,8 +66,8 @@ def test_what_studies_share_is_pretrained_once() -> None:
 
 
 def test_all_studies_at_laptop_scale_take_two_and_a_half_hours_on_two_cores() -> None:
-    """As the plan prices them, with three seeds or five. Cells have 2.5M tokens or more, but the smaller
-    batches at equal updates, which is what equal updates mean."""
+    """As the plan prices them, with three seeds or five. Cells have 2.5M tokens or more, but the
+    smaller batches at equal updates, which is what equal updates mean."""
     plan = Plan(*(grid.load(file, scale="laptop") for file in FILES), profile="cpu")
     shared, alone = plan.totals()["shared"], plan.totals()["alone"]
     assert shared.device_hours + shared.cpu_hours <= 2 * 150 / 60

@@ -40,7 +40,7 @@ def refused(path: Path, *overrides: str, scale: str | None = None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("scale", "cells"), [("smoke", 10), ("laptop", 36), ("paper", 51), ("real", 14)]
+    ("scale", "cells"), [("smoke", 10), ("laptop", 60), ("paper", 51), ("real", 14)]
 )
 def test_curse_study_expands_at_every_scale(scale: str, cells: int) -> None:
     assert len(grid.load(CURSE, scale=scale).cells) == cells
