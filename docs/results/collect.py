@@ -1,9 +1,10 @@
 """Puts what stores hold of scale `laptop` on this shelf: `python docs/results/collect.py STORE …`.
 
 For each study that has run: its results (Parquet), its figures (PNG) and tables (Markdown) into
-laptop/, and all verdicts into laptop/verdicts.csv. Of several stores the first is the shelf's; the
-others are of other worlds (`cell.corpus.synthetic.seed`), of which the verdicts alone are kept.
-The tables between the markers of laptop.md follow from verdicts.csv; a test compares them.
+laptop/, and all verdicts into laptop/verdicts.csv; what it has of other studies stays. Of several
+stores the first is the shelf's; the others are of other worlds (`cell.corpus.synthetic.seed`), of
+which the verdicts alone are kept. The tables between the markers of laptop.md follow from
+verdicts.csv; a test compares them.
 """
 
 import shutil
@@ -40,12 +41,11 @@ def verdicts(store: Path, world: int) -> polars.DataFrame:
 
 
 def copy(store: Path) -> None:
-    """Results, figures and tables of every study that has run, in place of those of before."""
+    """Results, figures and tables of every study that has run, in place of its own of before."""
     files = sorted(store.glob(f"studies/*/{SCALE}/results.parquet"))
     if not files:
         sys.exit(f"{store}: no study has run at scale {SCALE}; the shelf stays as it is")
-    shutil.rmtree(SHELF, ignore_errors=True)
-    SHELF.mkdir()
+    SHELF.mkdir(exist_ok=True)
     for file in files:
         folder, name = file.parent, file.parts[-3]
         shutil.copy(file, SHELF / f"{name}.parquet")
@@ -117,8 +117,12 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
 def main(stores: Sequence[Path]) -> None:
     """Copies, and rewrites laptop.md's tables."""
     copy(stores[0])
-    worlds = [verdicts(store, world) for world, store in enumerate(stores)]
-    polars.concat(worlds).write_csv(SHELF / "verdicts.csv")
+    worlds = polars.concat(verdicts(store, world) for world, store in enumerate(stores))
+    written = polars.read_csv(worlds.write_csv().encode(), infer_schema=False)
+    others = polars.DataFrame(read_verdicts(), schema=written.schema)
+    others = others.filter(~polars.col("study").is_in(worlds["study"].to_list()))
+    every = polars.concat([written, others]).sort("world", "study", maintain_order=True)
+    every.write_csv(SHELF / "verdicts.csv")
     rows = read_verdicts()
     page = HERE / "laptop.md"
     page.write_text(current(page.read_text(encoding="utf-8"), rows), encoding="utf-8")
