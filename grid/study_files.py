@@ -88,13 +88,12 @@ def write_outputs(folder: Path, contents: Mapping[str, bytes], facts: Mapping[st
 
 def kept_file(path: Path, origin: str) -> bytes | None:
     """A frame's file, if it is what was written and study.json says it was made from this."""
+    if _described(path.parent).get(MADE_FROM) != origin or path.name not in _listed(path.parent):
+        return None
     try:
-        described = _described(path.parent)
-        if described.get(MADE_FROM) == origin and path.name in _listed(path.parent):
-            return _checked(path)
+        return _checked(path)
     except (OSError, StoreError):
-        pass  # damaged: made anew
-    return None
+        return None  # damaged: made anew
 
 
 def read_frame(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
