@@ -27,6 +27,8 @@ ALL = "all"
 """Stands for the languages of training where there are several."""
 MEASURING = ("evaluation", "finetuning", "retrieval", "command")
 """Roles whose stages leave scores.json."""
+READ = ("pretraining", *MEASURING)
+"""Roles of whose artifacts anything is read here."""
 
 COLUMNS: dict[str, type[pl.DataType]] = {
     "task": pl.String,

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import grid
+from grid.artifact import MANIFEST
 from grid.errors import StoreError
 from grid.graph import Graph
 from grid.results import RESULTS, collect, publish, results_sha256
@@ -202,6 +203,13 @@ def test_results_are_collected_again_only_if_something_has_changed(
     (evaluation / "scores.json").write_text(json.dumps([{**scores[0], "value": 1.5}]))
     sign(evaluation)  # computed anew, and another one
     assert [published(study), published(study)] == [1, 0]
+    described = (study.folder / "study.json").read_bytes()
+    manifest = json.loads((evaluation / MANIFEST).read_text())
+    (evaluation / MANIFEST).write_text(json.dumps({**manifest, "finished": "2020-01-01T00:00:00Z"}))
+    sign(evaluation)  # computed anew, and the same
+    artifact(study, study.graph().cells[study.cells[0].id]["tokenizer"])  # no score is in it
+    assert published(study) == 0
+    assert (study.folder / "study.json").read_bytes() == described
 
     study.file.write_text(STUDY.replace("{name: again,", "{name: once more,"), encoding="utf-8")
     renamed = grid.load(study.file, store=study.store)
