@@ -11,7 +11,7 @@ attention, whichever is faster. Each run is a process of its own that times itse
 report on; the sides take turns, and the ratio is the median over the turns.
 
 On a GPU (`--device cuda`) theirs also runs compiled, and both sides say their model FLOPs
-utilisation: see `flops`.
+utilisation (see `flops`) and the most memory of the GPU that they had.
 """
 
 import argparse
@@ -243,15 +243,20 @@ def take(given: dict[str, Any]) -> dict[str, float]:
     side, size = given["side"], Size(**given["size"])
     rest = (size, given["dropout"], given["device"], given["threads"])
     if side == "ours":
-        return ours(*rest)
-    return theirs(*rest, attention=side.split()[0], compiled="compiled" in side)
+        found = ours(*rest)
+    else:
+        found = theirs(*rest, attention=side.split()[0], compiled="compiled" in side)
+    if given["device"] != "cpu":
+        import torch
+
+        found["peak_bytes"] = float(torch.cuda.max_memory_allocated())
+    return found
 
 
 def compare(name: str, size: Size, arguments: argparse.Namespace) -> None:
     """Turns of all sides; one row of the table each."""
-    sides = ["ours", "eager", "sdpa"]
-    if arguments.device != "cpu":
-        sides += ["sdpa compiled"]
+    others = ["eager", "sdpa"] if arguments.device == "cpu" else ["sdpa", "sdpa compiled"]
+    sides = arguments.sides or ["ours", *others]
     runs: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     for _ in range(arguments.turns):
         for side in sides:
@@ -261,29 +266,41 @@ def compare(name: str, size: Size, arguments: argparse.Namespace) -> None:
         side: statistics.median(run["tokens_per_s"] for run in found)
         for side, found in runs.items()
     }
-    best = max(sides[1:], key=lambda side: middle[side])
-    ratios = [
-        a["tokens_per_s"] / b["tokens_per_s"] for a, b in zip(runs["ours"], runs[best], strict=True)
-    ]
-    cpu = [b["cpu"] / a["cpu"] for a, b in zip(runs["ours"], runs[best], strict=True)]
-    cells = [
-        name,
-        f"{middle['ours']:,.0f}",
-        f"{middle[best]:,.0f} ({best})",
-        f"{statistics.median(ratios):.2f}",
-        f"{min(ratios):.2f} to {max(ratios):.2f}",
-    ]
-    if arguments.device == "cpu":
-        cells.append(f"{statistics.median(cpu):.2f}")
+    cells = [name, f"{middle['ours']:,.0f}"]
+    best = max(sides[1:], key=lambda side: middle[side], default=None)
+    if best is None:
+        cells += ["", "", ""]
     else:
-        import torch
-
-        card = torch.cuda.get_device_name()
-        peak = next((value for key, value in PEAK.items() if key in card), None)
+        ratios = quotients(runs["ours"], runs[best], "tokens_per_s")
+        cells += [
+            f"{middle[best]:,.0f} ({best})",
+            f"{statistics.median(ratios):.2f}",
+            f"{min(ratios):.2f} to {max(ratios):.2f}",
+        ]
+    if arguments.device == "cpu":
+        of_cpu = quotients(runs[best], runs["ours"], "cpu") if best else []
+        cells.append(f"{statistics.median(of_cpu):.2f}" if of_cpu else "")
+    else:
+        cells += [utilisation(size, middle[side]) if side else "" for side in ("ours", best)]
         for side in ("ours", best):
-            rate = flops(size) * middle[side] / (size.batch * size.length)
-            cells.append(f"{100 * rate / peak:.1f} %" if peak else f"{rate / 1e12:.0f} TFLOP/s")
+            most = max(run["peak_bytes"] for run in runs[side]) if side else 0.0
+            cells.append(f"{most / 2**30:.1f}" if side else "")
     print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def quotients(of: list[dict[str, float]], by: list[dict[str, float]], measure: str) -> list[float]:
+    """Of one side's turns by the other's."""
+    return [a[measure] / b[measure] for a, b in zip(of, by, strict=True)]
+
+
+def utilisation(size: Size, tokens_per_s: float) -> str:
+    """Share of the GPU's peak; where that is not known, FLOPs a second."""
+    import torch
+
+    rate = flops(size) * tokens_per_s / (size.batch * size.length)
+    card = torch.cuda.get_device_name()
+    peak = next((value for key, value in PEAK.items() if key in card), None)
+    return f"{100 * rate / peak:.1f} %" if peak else f"{rate / 1e12:.0f} TFLOP/s"
 
 
 def main() -> None:
@@ -293,13 +310,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--sides", nargs="+", help="ours, and what it is compared with")
     parser.add_argument("--turn", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.turn:
         print(ANSWER + json.dumps(take(json.loads(arguments.turn))))
         return
     sizes = SIZES if arguments.device == "cpu" else GPU_SIZES
-    last = ["CPU time"] if arguments.device == "cpu" else ["ours, of the peak", "theirs"]
+    last = ["CPU time"]
+    if arguments.device != "cpu":
+        last = ["ours, of the peak", "theirs", "ours, GiB", "theirs, GiB"]
     heads = ["size", "ours, tokens/s", "Trainer, tokens/s", "ratio", "of the turns", *last]
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|", flush=True)
     for name in arguments.sizes or sizes:

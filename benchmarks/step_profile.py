@@ -2,9 +2,11 @@
 
 `OMP_NUM_THREADS=1 python benchmarks/step_profile.py [SIZE ...]` prints a table of milliseconds by
 kind of operation, from PyTorch's profiler over a few updates of the engine, one thread. "Rest" is
-what the profiler sees in no operation of PyTorch's: Python, DeepSpeed, NumPy's dropout masks.
+what the profiler sees in no operation of PyTorch's: Python, DeepSpeed, NumPy's dropout masks. With
+`--device cuda` the milliseconds are the GPU's, and the rest is when it had nothing to do.
 """
 
+import argparse
 import sys
 import time
 from collections import Counter
@@ -15,18 +17,28 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pretraining import SIZES, Size  # noqa: E402
+from pretraining import GPU_SIZES, SIZES, Size  # noqa: E402
 
 from model.config import EncoderConfig, PretrainingConfig  # noqa: E402
+from model.context import Context  # noqa: E402
 from model.encoder.encoder import build  # noqa: E402
 from model.encoder.products import cpu_has_bf16  # noqa: E402
 from model.training.engine import Engine, prepare  # noqa: E402
 
 KINDS = {
     "matrix products": ("mm", "addmm", "bmm", "baddbmm", "mkldnn", "linear"),
+    "attention": (
+        "_flash_attention_forward",
+        "_flash_attention_backward",
+        "_efficient_attention_forward",
+        "_efficient_attention_backward",
+        "_cudnn_attention_forward",
+        "_cudnn_attention_backward",
+    ),
     "softmax and loss": ("softmax", "_softmax", "_softmax_backward_data", "gather", "log", "exp"),
     "gelu, norms": ("gelu", "gelu_backward", "native_layer_norm", "native_layer_norm_backward"),
-    "dropout's and other products of elements": ("mul", "mul_", "addcmul", "add", "add_", "ge"),
+    "dropout": ("native_dropout", "native_dropout_backward"),
+    "products and sums of elements": ("mul", "mul_", "addcmul", "add", "add_", "ge"),
     "copies and casts": ("copy_", "cat", "clone", "contiguous", "fill_", "zero_"),
     "embeddings": ("embedding", "embedding_dense_backward", "index_select", "index_add_"),
     "optimiser": ("_fused_adamw_", "norm", "linalg_vector_norm", "_foreach_norm"),
@@ -41,7 +53,7 @@ def kind_of(name: str) -> str:
     return next((kind for kind, names in KINDS.items() if short in names), "other operations")
 
 
-def profile(size: Size) -> tuple[float, Counter[str]]:
+def profile(size: Size, device: str) -> tuple[float, Counter[str]]:
     """Seconds of an update by the clock without the profiler, and by kind with it."""
     encoder = EncoderConfig(**size.encoder, max_positions=size.length)
     generator = torch.Generator().manual_seed(0)
@@ -53,28 +65,42 @@ def profile(size: Size) -> tuple[float, Counter[str]]:
         torch.randint(4, size.rows, (count,), generator=generator),
         None,
     )
-    with Engine(build(encoder, size.rows, 1), PretrainingConfig()) as engine:
-        for _ in range(3):
-            engine.step([batch], 1e-4)
-        began = time.perf_counter()
-        for _ in range(UPDATES):
-            engine.step([batch], 1e-4)
-        plain = (time.perf_counter() - began) / UPDATES
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
-            for _ in range(UPDATES):
-                engine.step([batch], 1e-4)
+    cuda = device != "cpu"
+    activity = torch.profiler.ProfilerActivity
+    context = Context(work=Path(), device=device)
+    with Engine(build(encoder, size.rows, 1), PretrainingConfig(), context=context) as engine:
+
+        def updates(number: int) -> float:
+            began = time.perf_counter()
+            for _ in range(number):
+                loss = engine.step([batch], 1e-4)
+            loss.item()  # what a GPU has not yet done
+            return (time.perf_counter() - began) / number
+
+        updates(3)
+        plain = updates(UPDATES)
+        kinds = [activity.CPU, activity.CUDA] if cuda else [activity.CPU]
+        with torch.profiler.profile(activities=kinds) as found:
+            updates(UPDATES)
     seconds: Counter[str] = Counter()
     for event in found.key_averages():
         if event.key.startswith(("aten::", "Optimizer.step")):
-            seconds[kind_of(event.key)] += event.self_cpu_time_total / 1e6 / UPDATES
+            own = event.self_device_time_total if cuda else event.self_cpu_time_total
+            seconds[kind_of(event.key)] += own / 1e6 / UPDATES
     return plain, seconds
 
 
 def main() -> None:
-    prepare("cpu", 1)
-    print(f"bf16 by instructions of this CPU: {'yes' if cpu_has_bf16() else 'no'}\n")
-    for name in sys.argv[1:] or SIZES:
-        plain, seconds = profile(SIZES[name])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sizes", nargs="*", help="by default all")
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    prepare(arguments.device, 1)
+    if arguments.device == "cpu":
+        print(f"bf16 by instructions of this CPU: {'yes' if cpu_has_bf16() else 'no'}\n")
+    sizes = SIZES if arguments.device == "cpu" else GPU_SIZES
+    for name in arguments.sizes or sizes:
+        plain, seconds = profile(sizes[name], arguments.device)
         seconds["rest"] = max(0.0, plain - sum(seconds.values()))
         print(f"| {name} | ms | share |\n|---|---|---|")
         for kind, value in seconds.most_common():

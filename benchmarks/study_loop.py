@@ -29,8 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 STUDY = ROOT / "studies" / "curse_of_multilinguality.yaml"
-UPDATES, EXAMPLES = 1440, 40_000
-"""Of scale laptop."""
+CHOSEN = ("blocks=[fixed width]", "replicates.seed=[1]")
 ANSWER = "answer: "
 
 
@@ -38,12 +37,13 @@ def study(part: float, store: Path) -> Any:
     """The block's cells."""
     from grid.studies import load_studies
 
+    whole = load_studies([STUDY], *CHOSEN, scale="laptop", store=store).cells[0].config
+    updates, examples = whole.pretraining.updates, whole.tasks["xnli"].train_examples
     return load_studies(
         [STUDY],
-        "blocks=[fixed width]",
-        "replicates.seed=[1]",
-        f"cell.pretraining.updates={int(part * UPDATES)}",
-        f"cell.tasks.xnli.train_examples={int(part * EXAMPLES)}",
+        *CHOSEN,
+        f"cell.pretraining.updates={int(part * updates)}",
+        f"cell.tasks.xnli.train_examples={int(part * examples)}",
         scale="laptop",
         store=store,
     )
@@ -109,7 +109,8 @@ def theirs(part: float, store: Path, threads: int) -> dict[str, float]:
             padded,
             batch=task.batch_size,
             rate=task.learning_rate,
-            warmup=int(task.warmup * len(cell["examples"]) / task.batch_size),
+            warmup=int(task.warmup * task.epochs * len(cell["examples"]) / task.batch_size),
+            num_train_epochs=task.epochs,
             train_sampling_strategy="group_by_length",
             length_column_name="length",
             **shared,
@@ -207,7 +208,7 @@ def padded(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def trained(
     model: Any, rows: list[Any], collator: Any, *, batch: int, rate: float, **settings: Any
 ) -> Any:
-    """A Trainer that has trained one epoch."""
+    """A Trainer that has trained, one epoch unless told."""
     import transformers
 
     with tempfile.TemporaryDirectory() as folder:
@@ -215,7 +216,7 @@ def trained(
             model=model,
             args=transformers.TrainingArguments(
                 output_dir=folder,
-                num_train_epochs=1,
+                num_train_epochs=settings.pop("num_train_epochs", 1),
                 per_device_train_batch_size=batch,
                 per_device_eval_batch_size=64,
                 learning_rate=rate,

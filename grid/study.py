@@ -26,9 +26,9 @@ from grid.execution import ExecutionConfig
 from grid.language_sets import LanguageSets
 from grid.layers import Layers, every_scale, read_layers, read_site
 from grid.programs import Program
+from grid.reach import refuse_idle, unreached
 from grid.schema import check
 from grid.tree import (
-    COMMAND_LINE,
     Node,
     expect_list,
     expect_mapping,
@@ -117,14 +117,15 @@ class Study:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the plan should know: points that `where` dropped, seeds added."""
+        """What a reader of the plan should know: points that `where` dropped, seeds added, and
+        overrides that do not reach every block."""
         notes = [
             f"block {block.name!r}: {dropped}" for block in self.blocks for dropped in block.dropped
         ]
         added = self.seeds[self.declared_seeds :]
         if added:
             notes.append(f"added to settle its claims: seeds {', '.join(map(str, added))}")
-        return notes
+        return notes + unreached(self)
 
     @property
     def folder(self) -> Path:
@@ -246,7 +247,7 @@ def load(
                 f"{path}: {what}: expected a name that can be a folder's, found {name!r}"
             )
     study = _from_layers(path, layers, choose_store(store, layers.store))
-    _refuse_idle_overrides(study, layers)
+    refuse_idle(study)
     # Every mistake of any cell or claim is told now, before anything runs.
     _ = study.cells
     if study.claims:
@@ -354,28 +355,3 @@ def _execution(node: Node | None) -> ExecutionConfig:
     except InputError as error:
         key = str(error).partition(":")[0]
         raise fail(node.nearest(key.split(".")[1:]), "", str(error)) from None
-
-
-def _refuse_idle_overrides(study: Study, layers: Layers) -> None:
-    """Raises StudyError for an override that no cell would feel, as a block sets it too."""
-    cell = layers.overrides.value.get("cell")
-    for keys, node in cell.leaves() if cell else ():
-        path = ".".join(keys)
-        replicates = study.tree.find(("replicates", "seed"))
-        if path == "seed" and replicates is not None:
-            raise StudyError(
-                "command line: cell.seed: has no effect, for `replicates` sets the seeds; write "
-                f"replicates.seed=[{node.value}]"
-            )
-        setters = [
-            block.name
-            for block in study.blocks
-            if block.decides(path) or (block.cell is not None and block.cell.find(keys))
-        ]
-        if len(setters) == len(study.blocks):
-            raise fail(
-                COMMAND_LINE,
-                f"cell.{path}",
-                f"has no effect, for every block that is run sets {path} itself: "
-                f"{', '.join(setters)}; override its axis (axes.BLOCK.product.{path}=[...])",
-            )

@@ -2,10 +2,11 @@
 
 An HTML comment on the line before a fenced block says what to do with it: `<!-- test -->` runs a
 bash or python block, `<!-- test: exit=2 -->` expects that exit status, `<!-- test: file=NAME -->`
-writes the block to NAME, `<!-- test: study=N -->` loads it as a study of N cells. Blocks of one
-document are taken in order, in one new folder with the studies beside it; with a
-`<!-- test: slow -->` among them the test is slow. In blocks without a comment, every
-`python -m grid` command must at least name a study and overrides that load.
+writes the block to NAME, `<!-- test: study=N -->` loads it as a study of N cells, and of
+`<!-- test: output -->` each line is one that the last block has printed. Blocks of one document are
+taken in order, in one new folder with the studies beside it; with a `<!-- test: slow -->` among
+them the test is slow. In blocks without a comment, every `python -m grid` command must at least
+name a study and overrides that load.
 """
 
 import os
@@ -41,7 +42,8 @@ def _pages_with_blocks() -> list[object]:
     return pages
 
 
-def _run(block: re.Match[str], folder: Path) -> None:
+def _run(block: re.Match[str], folder: Path) -> str:
+    """What it printed, errors behind the rest."""
     program = {
         "bash": ["bash", "-euo", "pipefail", "-c", block["text"]],
         "python": [sys.executable, "-c", block["text"]],
@@ -57,6 +59,7 @@ def _run(block: re.Match[str], folder: Path) -> None:
     how = block["how"] or ""
     expected = int(how.removeprefix("exit=")) if how.startswith("exit=") else 0
     assert done.returncode == expected, f"{block['text']}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
 
 
 def _load(commands: str) -> None:
@@ -73,6 +76,7 @@ def _load(commands: str) -> None:
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "studies", tmp_path / "studies")
     monkeypatch.chdir(tmp_path)
+    printed = ""
     for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
         how = block["how"] or ""
         if how.startswith("file="):
@@ -84,8 +88,10 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             target.write_text(block["text"], encoding="utf-8")
             found = len(grid.load(target).cells)
             assert found == int(how.removeprefix("study=")), block["text"]
+        elif how == "output":
+            assert set(block["text"].splitlines()) <= set(printed.splitlines()), printed
         elif block["marked"] is not None:
-            _run(block, tmp_path)
+            printed = _run(block, tmp_path)
         elif block["language"] == "bash":
             _load(block["text"])
 

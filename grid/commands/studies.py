@@ -35,6 +35,8 @@ def run(options: Namespace) -> int:
     studies = load_studies(options)
     count = f"{len(studies.cells)} cells at scale {studies.scale}"
     say(f"{studies.title}: {count}, store {studies.store}")
+    for note in studies.notes:
+        say(note)
     if options.launcher == "slurm":
         return submitted(options, studies)
     report = studies.run(workers=options.workers)

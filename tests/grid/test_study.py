@@ -40,7 +40,7 @@ def refused(path: Path, *overrides: str, scale: str | None = None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("scale", "cells"), [("smoke", 10), ("laptop", 60), ("paper", 51), ("real", 14)]
+    ("scale", "cells"), [("smoke", 10), ("laptop", 60), ("paper", 51), ("real", 24)]
 )
 def test_curse_study_expands_at_every_scale(scale: str, cells: int) -> None:
     assert len(grid.load(CURSE, scale=scale).cells) == cells
@@ -271,6 +271,17 @@ def test_unknown_scale_lists_the_legal_ones() -> None:
 )
 def test_a_mistaken_override_is_refused(override: str, message: str) -> None:
     assert message in refused(CURSE, override, scale="smoke")
+
+
+def test_an_override_that_some_blocks_do_not_feel_says_which() -> None:
+    said = "cell.{} of the command line does not reach every block: {}"
+    study = grid.load(CURSE, "cell.pretraining.learning_rate=3e-3", scale="laptop")
+    place = "'wider' has axes.wider.zip.pretraining.learning_rate"
+    assert study.notes == [said.format("pretraining.learning_rate", place)]
+    study = grid.load(CURSE, "cell.pretraining.updates=8", scale="smoke")
+    assert study.notes == [said.format("pretraining.updates", "'untrained' sets it")]
+    study = grid.load(CURSE, "cell.encoder.layers=3", scale="smoke")
+    assert study.notes == []
 
 
 def test_an_override_may_change_one_axis_of_a_block() -> None:

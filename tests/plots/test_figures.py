@@ -185,6 +185,18 @@ def test_models_that_do_not_beat_the_unigram_are_named() -> None:
     assert "on the seven: 100 languages." in words
 
 
+def test_single_languages_that_do_not_beat_the_unigram_are_named() -> None:
+    behind = (
+        (polars.col("metric") == "bits_per_byte")
+        & polars.col("language").is_in(["zh", "sw"])
+        & (polars.col("n_languages") == 60)
+    )
+    value = polars.when(behind).then(polars.col("value") + 3).otherwise(polars.col("value"))
+    chart = figure_2(FRAMES["usual"].with_columns(value=value))
+    note = "Not better than the own-language unigram in single languages: 60 languages (sw, zh)."
+    assert any(note in line for line in chart.footer)
+
+
 def test_languages_not_pretrained_on_are_marked() -> None:
     frame = FRAMES["usual"].with_columns(
         seen=~((polars.col("language") == "ur") & (polars.col("n_languages") == 7))
