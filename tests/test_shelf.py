@@ -1,4 +1,4 @@
-"""docs/results: the laptop page's tables follow from the verdicts that lie beside it."""
+"""docs/results: the tables of a page follow from the verdicts that lie in its folder."""
 
 import importlib.util
 from pathlib import Path
@@ -28,18 +28,20 @@ def collect() -> ModuleType:
     return module
 
 
-def test_the_page_is_current(collect: ModuleType) -> None:
-    """If not: python docs/results/collect.py STORE …"""
-    page = (RESULTS / "laptop.md").read_text(encoding="utf-8")
-    rows = collect.read_verdicts()
+@pytest.mark.parametrize("scale", ["laptop", "real"])
+def test_the_page_is_current(collect: ModuleType, scale: str) -> None:
+    """If not: python docs/results/collect.py --scale SCALE STORE …"""
+    page = collect.SHELVES[scale].with_suffix(".md").read_text(encoding="utf-8")
+    rows = collect.read_verdicts(scale)
     assert rows and collect.current(page, rows) == page
 
 
-def test_every_study_with_a_verdict_has_its_results(collect: ModuleType) -> None:
-    for study in {row["study"] for row in collect.read_verdicts()}:
-        frame = polars.read_parquet(RESULTS / "laptop" / f"{study}.parquet")
-        assert set(frame["study"]) == {study} and set(frame["scale"]) == {"laptop"}
-        assert frame["synthetic"].all()
+@pytest.mark.parametrize("scale", ["laptop", "real"])
+def test_every_study_with_a_verdict_has_its_results(collect: ModuleType, scale: str) -> None:
+    for study in {row["study"] for row in collect.read_verdicts(scale)}:
+        frame = polars.read_parquet(collect.SHELVES[scale] / f"{study}.parquet")
+        assert set(frame["study"]) == {study} and set(frame["scale"]) == {scale}
+        assert (frame["synthetic"] == (scale == "laptop")).all()
 
 
 def test_other_worlds_stand_beside_the_first(collect: ModuleType) -> None:
@@ -72,7 +74,7 @@ def test_a_study_without_markers_is_refused(collect: ModuleType) -> None:
 def test_a_store_without_studies_leaves_the_shelf_as_it_is(
     collect: ModuleType, tmp_path: Path
 ) -> None:
-    before = sorted(collect.SHELF.iterdir())
+    before = sorted(collect.SHELVES["laptop"].iterdir())
     with pytest.raises(SystemExit, match="no study has run"):
         collect.main([tmp_path])
-    assert sorted(collect.SHELF.iterdir()) == before
+    assert sorted(collect.SHELVES["laptop"].iterdir()) == before

@@ -1,12 +1,13 @@
-"""Puts what stores hold of scale `laptop` on this shelf: `python docs/results/collect.py STORE …`.
+"""Puts what stores hold on this shelf: `python docs/results/collect.py [--scale real] STORE …`.
 
-For each study that has run: its results (Parquet), its figures (PNG) and tables (Markdown) into
-laptop/, and all verdicts into laptop/verdicts.csv; what it has of other studies stays. Of several
-stores the first is the shelf's; the others are of other worlds (`cell.corpus.synthetic.seed`), of
-which the verdicts alone are kept. The tables between the markers of laptop.md follow from
-verdicts.csv; a test compares them.
+For each study that has run at the scale: its results (Parquet), its figures (PNG) and tables
+(Markdown) into laptop/ or real_text/, and all verdicts into verdicts.csv there; what the folder has
+of other studies stays. Of several stores the first is the shelf's; the others are of other worlds
+(`cell.corpus.synthetic.seed`), of which the verdicts alone are kept. The tables between the markers
+of laptop.md and real_text.md follow from verdicts.csv; a test compares them.
 """
 
+import argparse
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,8 +19,9 @@ from grid import claims
 from grid.claims.shown import frame
 
 HERE = Path(__file__).resolve().parent
-SHELF = HERE / "laptop"
-SCALE = "laptop"
+SHELVES = {"laptop": HERE / "laptop", "real": HERE / "real_text"}
+"""The folder of each scale; its page lies beside it."""
+STATEMENTS = "<!-- statements -->"
 COLUMNS = tuple("world study verdict says effect low high unit seeds p_adjusted told".split())
 HELD_OUT = " (held-out text)"
 """Ends a claim that asks of held-out text what the paper says of a task."""
@@ -31,41 +33,47 @@ CURVES_OF = "curse_of_multilinguality"
 Row = Mapping[str, str]
 
 
-def verdicts(store: Path, world: int) -> polars.DataFrame:
+def verdicts(store: Path, world: int, scale: str) -> polars.DataFrame:
     """A row for each claim that applies, of each study of the store."""
-    found = [claims.read(folder) for folder in sorted(store.glob(f"studies/*/{SCALE}"))]
+    found = [claims.read(folder) for folder in sorted(store.glob(f"studies/*/{scale}"))]
     kept = [each for each in found if each is not None and each.claims]
     told = [claim.told_effect for each in kept for claim in each.claims]
     made = frame(kept).with_columns(world=polars.lit(world), told=polars.Series(told))
     return made.filter(polars.col("verdict") != claims.NOT_APPLICABLE).select(COLUMNS)
 
 
-def copy(store: Path) -> None:
+def copy(store: Path, scale: str) -> None:
     """Results, figures and tables of every study that has run, in place of its own of before."""
-    files = sorted(store.glob(f"studies/*/{SCALE}/results.parquet"))
+    shelf = SHELVES[scale]
+    files = sorted(store.glob(f"studies/*/{scale}/results.parquet"))
     if not files:
-        sys.exit(f"{store}: no study has run at scale {SCALE}; the shelf stays as it is")
-    SHELF.mkdir(exist_ok=True)
+        sys.exit(f"{store}: no study has run at scale {scale}; the shelf stays as it is")
+    shelf.mkdir(exist_ok=True)
     for file in files:
         folder, name = file.parent, file.parts[-3]
-        shutil.copy(file, SHELF / f"{name}.parquet")
+        shutil.copy(file, shelf / f"{name}.parquet")
         for figure in sorted(folder.glob("figures/*.png")):
             if figure.stem != "learning_curves" or name == CURVES_OF:
-                shutil.copy(figure, SHELF / figure.name)
+                shutil.copy(figure, shelf / figure.name)
         for table in sorted(folder.glob("tables/*.md")):
             text = table.read_text(encoding="utf-8")
             # Where the store lay is nobody's business.
             text = text.replace(f" --store {store}", "")
-            (SHELF / table.name).write_text(text, encoding="utf-8")
+            (shelf / table.name).write_text(text, encoding="utf-8")
 
 
-def read_verdicts(path: Path = SHELF / "verdicts.csv") -> list[Row]:
+def read_verdicts(scale: str) -> list[Row]:
+    """The rows of the shelf's verdicts.csv; none if there is no such file yet."""
+    path = SHELVES[scale] / "verdicts.csv"
+    if not path.exists():
+        return []
     return polars.read_csv(path, infer_schema=False).fill_null("").to_dicts()
 
 
 def current(page: str, rows: Sequence[Row]) -> str:
     """The page with its tables anew. Raises ValueError for a study without markers."""
-    page = _between(page, "<!-- statements -->", statements(rows))
+    if STATEMENTS in page:
+        page = _between(page, STATEMENTS, statements(rows))
     for study in dict.fromkeys(row["study"] for row in rows):
         of_study = [row for row in rows if row["study"] == study]
         page = _between(page, f"<!-- verdicts of {study} -->", table(of_study))
@@ -114,21 +122,22 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     yield ""
 
 
-def main(stores: Sequence[Path]) -> None:
-    """Copies, and rewrites laptop.md's tables."""
-    copy(stores[0])
-    worlds = polars.concat(verdicts(store, world) for world, store in enumerate(stores))
+def main(stores: Sequence[Path], scale: str = "laptop") -> None:
+    """Copies, and rewrites the tables of the scale's page."""
+    copy(stores[0], scale)
+    worlds = polars.concat(verdicts(store, world, scale) for world, store in enumerate(stores))
     written = polars.read_csv(worlds.write_csv().encode(), infer_schema=False)
-    others = polars.DataFrame(read_verdicts(), schema=written.schema)
+    others = polars.DataFrame(read_verdicts(scale), schema=written.schema)
     others = others.filter(~polars.col("study").is_in(worlds["study"].to_list()))
     every = polars.concat([written, others]).sort("world", "study", maintain_order=True)
-    every.write_csv(SHELF / "verdicts.csv")
-    rows = read_verdicts()
-    page = HERE / "laptop.md"
-    page.write_text(current(page.read_text(encoding="utf-8"), rows), encoding="utf-8")
+    every.write_csv(SHELVES[scale] / "verdicts.csv")
+    page = SHELVES[scale].with_suffix(".md")
+    page.write_text(current(page.read_text(encoding="utf-8"), read_verdicts(scale)), "utf-8")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 1:
-        sys.exit("usage: python docs/results/collect.py STORE [STORE …]")
-    main([Path(argument) for argument in sys.argv[1:]])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("stores", type=Path, nargs="+", metavar="STORE")
+    parser.add_argument("--scale", choices=SHELVES, default="laptop")
+    options = parser.parse_args()
+    main(options.stores, options.scale)
