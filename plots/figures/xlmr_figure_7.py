@@ -13,8 +13,12 @@ from plots.material import Material
 from plots.measures import Axis
 
 UPDATES, TOKENS, TOKENIZATION = "batch size", "batch size at equal tokens", "tokenization"
-BATCH = Axis(column="pretraining.batch_size", label="sequences in a batch",
-             text=lambda size: f"{size:,}")  # fmt: skip
+BATCH = Axis(
+    column="pretraining.batch_size",
+    label="sequences in a batch",
+    text="{:,}".format,
+    phrase="batches of {}",
+)
 TOKENIZER = {"bpe": "BPE (tokenized)", "unigram": "SPM (raw text)"}
 KIND = Axis(
     column="tokenizer.kind",
