@@ -52,6 +52,7 @@ def _run(block: re.Match[str], folder: Path) -> str:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "GRID_STORE": str(folder / "runs"),
+        "COLUMNS": "120",  # as wide as the documents' outputs are
     }
     done = subprocess.run(
         program, cwd=folder, env=environment, capture_output=True, text=True, timeout=600
