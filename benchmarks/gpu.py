@@ -15,6 +15,7 @@ place, and the others follow. `--device cpu` goes through the same parts at a CP
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,39 +34,42 @@ BATCH, LENGTH = 512, 512
 """Of the batches that are timed; the published ones have 8,192 sequences."""
 
 
-def lines_of(title: str, command: list[str], left: float, **environment: str) -> Iterator[str]:
+def lines_of(title: str, command: list[str], left: float) -> Iterator[str]:
     """A part of the page: what a command prints, or why it did not."""
     yield f"\n## {title}\n"
     if left < 20:
         yield f"Not run: {left:.0f} of {LIMIT:.0f} seconds were left."
         return
     began = time.monotonic()
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # so that what it started can be ended with it
+    )
     try:
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(_paths())} | environment,
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=left,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        yield _text(error.stdout)
+        printed, _ = process.communicate(timeout=left)
+    except subprocess.TimeoutExpired:
+        yield end(process)
         yield f"Ended after {left:.0f} seconds, when the time was up."
         return
-    yield done.stdout.strip()
-    if done.returncode:
-        yield f"\nFailed with status {done.returncode}."
+    yield printed.strip()
+    if process.returncode:
+        yield f"\nFailed with status {process.returncode}."
     yield f"\n({time.monotonic() - began:.0f} s)"
 
 
-def _paths() -> list[str]:
-    return [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-
-
-def _text(output: bytes | str | None) -> str:
-    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+def end(process: "subprocess.Popen[str]") -> str:
+    """Ends a part and all that it has started, for it would disturb the next. What it printed."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        return process.communicate(timeout=10)[0].strip()
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.communicate()[0].strip()
 
 
 def head(device: str) -> Iterator[str]:
@@ -73,7 +77,7 @@ def head(device: str) -> Iterator[str]:
     import torch
 
     yield f"# On a GPU, {datetime.now(UTC):%d %B %Y}\n"
-    yield f"`python benchmarks/gpu.py {' '.join(sys.argv[1:])}`".replace(" `", "`")
+    yield f"`python {' '.join(['benchmarks/gpu.py', *sys.argv[1:]])}`"
     card = torch.cuda.get_device_name() if device != "cpu" else "no GPU: a trial of the script"
     yield (
         f"Python {sys.version.split()[0]}, torch {torch.__version__}, CUDA {torch.version.cuda}, "
@@ -179,10 +183,10 @@ def main() -> None:
     if options.text:
         title = f"The curse study on real text, {options.updates} updates"
         parts.append((title, ["benchmarks/gpu.py", "--part", "study", *sys.argv[1:]], 300))
-    end = time.monotonic() + LIMIT
+    limit = time.monotonic() + LIMIT
     print("\n".join(head(options.device)), flush=True)
     for title, command, seconds in parts:
-        left = min(seconds, end - time.monotonic())
+        left = min(seconds, limit - time.monotonic())
         print("\n".join(lines_of(title, command, left)), flush=True)
     return None
 
